@@ -1,0 +1,1 @@
+"""A realistic sample of every documented resource and action, as pure data."""

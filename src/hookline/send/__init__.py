@@ -1,0 +1,1 @@
+"""An event's way out: publish, fan out, lease, sign, POST, settle."""

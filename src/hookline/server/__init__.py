@@ -1,0 +1,1 @@
+"""The composed service: HTTP API, keys, OpenAPI."""

@@ -1,0 +1,1 @@
+"""The durable state: one contract, its databases, their SQL and migrations."""
