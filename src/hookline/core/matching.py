@@ -1,0 +1,123 @@
+"""Which installations an event goes to, and why: a pure decision, made before anything is stored."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from hookline.core.errors import Invalid
+from hookline.core.model import BodyEncoding, Considered, Kind, Status
+from hookline.core.resources import Resource, Routing
+
+__all__ = ["Candidate", "Plan", "considered_from", "plan", "plan_for_one"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One installation of an organization, with what decides whether it wants an event."""
+
+    installation_id: int
+    installation: str
+    integration_id: int
+    integration: str
+    kind: Kind
+    resources: frozenset[str]
+    alertable: bool
+    status: Status
+    body_encoding: BodyEncoding
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where an event goes.
+
+    Attributes:
+        id: digest of the decision, so that equal decisions are stored once.
+        chosen: the installations that get a delivery.
+        considered: the whole decision as JSON: ``[[installation, integration, chosen, reason], …]``.
+        any_ascii: whether one of the chosen wants the ascii encoding.
+    """
+
+    id: bytes
+    chosen: tuple[Candidate, ...]
+    considered: str
+    any_ascii: bool
+
+
+def plan(
+    resource: Resource, candidates: Sequence[Candidate], targets: Sequence[str] | None
+) -> Plan:
+    """Choose among an organization's installations.
+
+    Subscribed resources go to every installation whose integration subscribes to the resource.
+    Alerts go to the integrations named in ``targets``, or without it to every alertable one.
+
+    Raises:
+        Invalid: ``targets`` for a resource that is not an alert, or a target that is not installed.
+    """
+    _check_targets(resource, candidates, targets)
+    verdicts = [(each, *_wants(resource, each, targets)) for each in candidates]
+    return _made(verdicts)
+
+
+def plan_for_one(candidate: Candidate, reason: str) -> Plan:
+    """The plan of an event that concerns one installation, whatever it subscribes to."""
+    return _made([(candidate, True, reason)])
+
+
+def _check_targets(
+    resource: Resource, candidates: Sequence[Candidate], targets: Sequence[str] | None
+) -> None:
+    if targets is None:
+        return
+    if resource.routing is not Routing.ALERT:
+        raise Invalid(
+            "targets-not-allowed",
+            f"{resource.name!r} goes to those who subscribe to it; it takes no targets",
+            "leave targets out, or publish an alert resource",
+            where="/targets",
+        )
+    installed = {each.integration for each in candidates}
+    for index, slug in enumerate(targets):
+        if slug not in installed:
+            raise Invalid(
+                "unknown-integration",
+                f"no integration {slug!r} is installed in this organization",
+                "see GET /api/v1/organizations/{organization}/installations for those that are",
+                where=f"/targets/{index}",
+            )
+
+
+def _wants(
+    resource: Resource, candidate: Candidate, targets: Sequence[str] | None
+) -> tuple[bool, str]:
+    if candidate.status is Status.UNSUBSCRIBED:
+        return False, "the integration is unsubscribed"
+    if resource.routing is not Routing.ALERT:
+        if resource.name in candidate.resources:
+            return True, f"subscribes to {resource.name}"
+        return False, f"does not subscribe to {resource.name}"
+    if targets is not None:
+        named = candidate.integration in targets
+        return named, "named in targets" if named else "not named in targets"
+    return candidate.alertable, "alertable" if candidate.alertable else "not alertable"
+
+
+def _made(verdicts: Sequence[tuple[Candidate, bool, str]]) -> Plan:
+    chosen = tuple(each for each, wants, _ in verdicts if wants)
+    considered = json.dumps(
+        [[each.installation, each.integration, wants, reason] for each, wants, reason in verdicts],
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+    return Plan(
+        id=blake2b(considered.encode(), digest_size=16).digest(),
+        chosen=chosen,
+        considered=considered,
+        any_ascii=any(each.body_encoding is BodyEncoding.ASCII for each in chosen),
+    )
+
+
+def considered_from(text: str) -> tuple[Considered, ...]:
+    """Read ``Plan.considered`` back."""
+    return tuple(Considered(*row) for row in json.loads(text))

@@ -1,0 +1,63 @@
+"""What to do after an attempt: a pure decision."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hookline.core.outcome import Answered, Blocked, Counted, Outcome, count
+from hookline.core.schedule import delay_us
+
+__all__ = ["Delivered", "ParkReason", "Parked", "RetryAt", "Verdict", "judge"]
+
+
+class ParkReason(StrEnum):
+    """Why a delivery is not tried again by itself."""
+
+    EXHAUSTED = "exhausted"  # the retry schedule has no further attempt
+    BLOCKED = "blocked"  # the address guard refused; trying again would not change that
+    GONE = "gone"  # the receiver answered 410
+    DELETED = "deleted"  # the integration was deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The receiver has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """Try again at ``due`` (µs since the epoch)."""
+
+    due: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Stop trying; the delivery stays visible and can be replayed."""
+
+    reason: ParkReason
+
+
+Verdict = Delivered | RetryAt | Parked
+
+
+def judge(
+    outcome: Outcome, *, schedule: Sequence[float], attempts_made: int, now: int, dice: float
+) -> Verdict:
+    """Decide what follows from an outcome.
+
+    Args:
+        outcome: what came of the attempt.
+        schedule: seconds to wait before each attempt, the first included.
+        attempts_made: attempts on this schedule, this one included (at least 1).
+        now: µs since the epoch, when the attempt ended.
+        dice: in [0, 1), spreads the retries.
+    """
+    if count(outcome) is Counted.SUCCESS:
+        return Delivered()
+    if isinstance(outcome, Blocked):
+        return Parked(ParkReason.BLOCKED)
+    if outcome == Answered(410):
+        return Parked(ParkReason.GONE)
+    wait = delay_us(schedule, attempts_made, dice)
+    return Parked(ParkReason.EXHAUSTED) if wait is None else RetryAt(now + wait)

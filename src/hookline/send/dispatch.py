@@ -1,0 +1,280 @@
+"""The dispatcher: lease, build, hand to the sender; judge, settle, and lease again.
+
+One turn of its loop is one commit: the settlements that gathered since the last turn and the next lease
+go to the store together. While a turn commits, attempts go on in the sender; what they bring gathers
+for the next turn. When there is nothing to settle and nothing to lease, the loop sleeps until something
+wakes it: a publisher's commit, a completed attempt, or the time at which the next lane is ready.
+
+How much is under way at once is bounded twice. ``max_in_flight`` bounds all attempts. ``max_fresh``
+bounds those that began in the last moments, because libcurl's cost for a transfer grows with how many
+are in hand: quick receivers are served best by few transfers at a time, while attempts at slow ones
+grow old and leave the room to others.
+
+Decisions are made in the core (``judge``); the clock, the dice and the sender are arguments, so the same
+loop runs on a virtual clock with scripted receivers.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from hookline.core.errors import Unavailable
+from hookline.core.model import Attempt
+from hookline.core.outcome import Answered, Blocked, Outcome, Unanswered, count
+from hookline.core.request import Outbound, build
+from hookline.core.verdict import judge
+from hookline.send.directory import Directory, OpenRoute
+from hookline.send.sender import Completed
+from hookline.store.contract import Leased, Leases, Settlement, Store
+
+__all__ = ["Dispatcher", "Limits", "Sender"]
+
+_log = structlog.get_logger("hookline.dispatch")
+
+SECOND = 1_000_000
+
+
+class Sender(Protocol):
+    """What carries requests out; each key comes back with what came of it."""
+
+    def post(self, requests: Sequence[tuple["InFlight", Outbound]]) -> None:
+        """Begin these attempts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is under way at once.
+
+    Attributes:
+        max_in_flight: attempts under way.
+        max_fresh: attempts that began less than ``fresh_us`` ago.
+        lease_us: how long a lease holds beyond the longest timeout; a dispatcher that stalls for
+            longer may find its deliveries attempted by another.
+    """
+
+    max_in_flight: int = 1_000
+    max_fresh: int = 128
+    fresh_us: int = 50_000
+    lease_us: int = 90 * SECOND
+    max_lease: int = 256
+
+
+class InFlight(NamedTuple):
+    """An attempt under way."""
+
+    leased: Leased
+    route: OpenRoute
+    outbound: Outbound
+
+
+class Dispatcher:
+    """Moves deliveries from the store to receivers, and what came of it back."""
+
+    def __init__(
+        self,
+        store: Store,
+        directory: Directory,
+        *,
+        clock: Callable[[], int],
+        dice: Callable[[], float],
+        entropy: Callable[[int], bytes],
+        limits: Limits,
+    ):
+        self._store = store
+        self._directory = directory
+        self._clock = clock
+        self._dice = dice
+        self._entropy = entropy
+        self._limits = limits
+        self._sender: Sender | None = None
+        self._in_flight: dict[bytes, int] = {}  # delivery id -> when it began, oldest first
+        self._settlements: list[Settlement] = []
+        self._woken = asyncio.Event()
+        self._leasing = True
+        self._lease_due: int | None = 0  # when a lease may find something; None: not before a wake
+        self._rescue_due = 0
+        self._loop = asyncio.get_running_loop()
+
+    def start(self, sender: Sender) -> None:
+        """Send through ``sender`` from now on."""
+        self._sender = sender
+
+    def wake(self) -> None:
+        """Something became deliverable."""
+        self._lease_due = 0
+        self._woken.set()
+
+    def completed_soon(self, batch: list[Completed]) -> None:
+        """Take a batch of completed attempts, from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody settles any more
+            self._loop.call_soon_threadsafe(self.completed, batch)
+
+    def completed(self, batch: Iterable[Completed]) -> None:
+        """Judge what came of attempts; the next turn settles it."""
+        now = self._clock()
+        for each in batch:
+            self._in_flight.pop(each.key.leased.id, None)
+            self._settlements.append(self._judged(each, now))
+        self._lease_due = 0
+        self._woken.set()
+
+    def stop_leasing(self) -> None:
+        """Begin nothing new; ``run`` returns once what is under way is settled."""
+        self._leasing = False
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Dispatch until ``stop_leasing``, then until nothing is under way."""
+        while self._leasing or self._in_flight or self._settlements:
+            self._woken.clear()
+            try:
+                await self._turn()
+            except Unavailable as trouble:
+                _log.warning("store.unavailable", code=trouble.code, reason=trouble.message)
+                await self._rest(0.5)
+                continue
+            await self._rest(self._idle_s())
+
+    async def _rest(self, seconds: float | None) -> None:
+        if seconds == 0:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), seconds)
+
+    def _idle_s(self) -> float | None:
+        """How long nothing is to be done, unless something wakes us; 0 for not at all."""
+        if self._settlements:
+            return 0
+        if not self._leasing or self._lease_due is None:
+            return None if self._in_flight or not self._leasing else 30.0
+        if self._room() <= 0:
+            return None if len(self._in_flight) >= self._limits.max_in_flight else 0.01
+        return max(0.0, (self._lease_due - self._clock()) / SECOND)
+
+    def _room(self) -> int:
+        """How many attempts may begin now."""
+        horizon = self._clock() - self._limits.fresh_us
+        aged = 0
+        for began in self._in_flight.values():
+            if began > horizon:
+                break
+            aged += 1
+        fresh = len(self._in_flight) - aged
+        limits = self._limits
+        room = min(limits.max_in_flight - len(self._in_flight), limits.max_fresh - fresh)
+        return min(room, limits.max_lease)
+
+    async def _turn(self) -> None:
+        """One commit: settle what gathered, and lease what there is room for."""
+        now = self._clock()
+        if now >= self._rescue_due:
+            self._rescue_due = now + self._limits.lease_us
+            if await self._store.rescue(now):
+                self._lease_due = 0
+        settlements, self._settlements = self._settlements, []
+        room = self._room() if self._leasing else 0
+        wants_lease = room > 0 and self._lease_due is not None and self._lease_due <= now
+        jobs = []
+        if settlements:
+            jobs.append(self._settle(settlements))
+        if wants_lease:
+            jobs.append(self._lease(room, now))
+        if jobs:
+            results = await asyncio.gather(*jobs, return_exceptions=True)
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+
+    async def _settle(self, settlements: list[Settlement]) -> None:
+        try:
+            counted = await self._store.settle(settlements)
+        except Unavailable:
+            self._settlements = settlements + self._settlements
+            raise
+        lost = counted.count(False)
+        if lost:
+            _log.warning("lease.lost", attempts=lost)
+
+    async def _lease(self, room: int, now: int) -> None:
+        token = int.from_bytes(self._entropy(8), "big") >> 1
+        self._lease_due = None
+        try:
+            leases = await self._store.lease(
+                limit=room, now=now, until=now + self._limits.lease_us, token=token
+            )
+            await self._begin(leases)
+        except BaseException:
+            self._lease_due = 0
+            raise
+        if len(leases.deliveries) == room:
+            self._lease_due = 0
+        elif self._lease_due is None:
+            self._lease_due = leases.next_ready_at
+
+    async def _begin(self, leases: Leases) -> None:
+        if not leases.deliveries:
+            return
+        routes = await self._directory.routes(each.integration_id for each in leases.deliveries)
+        now = self._clock()
+        requests = []
+        for leased in leases.deliveries:
+            route = routes[leased.integration_id]
+            outbound = _request(leased, route, now)
+            requests.append((InFlight(leased, route, outbound), outbound))
+            self._in_flight[leased.id] = now
+        assert self._sender is not None, "started before it leases"  # noqa: S101
+        self._sender.post(requests)
+
+    def _judged(self, completed: Completed, now: int) -> Settlement:
+        leased, route, outbound = completed.key
+        verdict = judge(
+            completed.outcome,
+            schedule=route.policy.retry_schedule,
+            attempts_made=leased.schedule_position + 1,
+            now=now,
+            dice=self._dice(),
+        )
+        attempt = Attempt(
+            leased.attempts_made + 1,
+            outbound.started_at,
+            count(completed.outcome),
+            _detail(completed.outcome),
+            completed.outcome.status if isinstance(completed.outcome, Answered) else None,
+            outbound.signature,
+            completed.timings,
+            completed.address,
+            completed.http_version,
+            completed.response_head,
+            completed.response_body,
+            completed.response_cut,
+        )
+        return Settlement(leased.id, leased.token, leased.integration_id, attempt, verdict, now)
+
+
+def _request(leased: Leased, route: OpenRoute, now: int) -> Outbound:
+    return build(
+        delivery_id=leased.id,
+        url=route.webhook_url,
+        resource=leased.resource,
+        action=leased.action,
+        installation=leased.installation,
+        tail=leased.tail,
+        secret=route.secret,
+        timeout_ms=route.policy.timeout_ms,
+        now=now,
+    )
+
+
+def _detail(outcome: Outcome) -> str:
+    match outcome:
+        case Answered():
+            return ""
+        case Unanswered(reason, detail):
+            return f"{reason}: {detail}"
+        case Blocked(address, rule):
+            return f"{address} is not allowed: {rule}"

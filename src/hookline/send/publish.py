@@ -1,0 +1,161 @@
+"""Accepting events: plan, then commit together with whoever else is publishing.
+
+The first publisher's events go to the store at once. Those that arrive while that commit is under way
+gather, and share the next one. So an idle system adds no latency, and a busy one pays for a sync of the
+disk once for many events; there is no timer to tune. The answer goes out after the commit, never before.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from hookline.core.ids import uuid7
+from hookline.core.matching import Plan
+from hookline.core.model import BodyEncoding
+from hookline.send.directory import Directory
+from hookline.send.intake import Submission
+from hookline.store.contract import NewDelivery, NewEvent, Recorded, Store
+
+__all__ = ["Publisher", "new_event"]
+
+MAX_GROUP = 500  # events in one commit; more wait for the next
+
+
+class _Waiting(NamedTuple):
+    events: Sequence[NewEvent]
+    answer: "asyncio.Future[list[Recorded]]"
+
+
+class Publisher:
+    """Turns submissions into recorded events.
+
+    Args:
+        on_deliveries: called after a commit that made something deliverable.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        directory: Directory,
+        *,
+        clock: Callable[[], int],
+        entropy: Callable[[int], bytes],
+        on_deliveries: Callable[[], None],
+    ):
+        self._store = store
+        self._directory = directory
+        self._clock = clock
+        self._entropy = entropy
+        self._on_deliveries = on_deliveries
+        self._waiting: list[_Waiting] = []
+        self._flush: asyncio.Task[None] | None = None
+
+    async def publish(
+        self, organization: str, submissions: Sequence[Submission]
+    ) -> list[Recorded]:
+        """Record submissions, all or none; returns once they are durable.
+
+        Raises:
+            Invalid: an unknown resource, action or target; ``where`` begins with the submission's
+                index where there are several.
+            Unavailable: the store cannot take it now; nothing was stored.
+        """
+        known = await self._directory.organization(organization)
+        resources = [self._directory.resource(each.resource, each.action) for each in submissions]
+        plans = [
+            self._directory.plan(known, resource, each.targets)
+            for resource, each in zip(resources, submissions, strict=True)
+        ]
+        organization_id = known.id
+        now = self._clock()
+        if organization_id is None:
+            organization_id = await self._store.ensure_organization(organization, now)
+        events = [
+            new_event(organization_id, each, plan, now=now, entropy=self._entropy)
+            for each, plan in zip(submissions, plans, strict=True)
+        ]
+        return await self._commit(events)
+
+    async def _commit(self, events: Sequence[NewEvent]) -> list[Recorded]:
+        answer: asyncio.Future[list[Recorded]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(events, answer))
+        if self._flush is None:
+            self._flush = asyncio.create_task(self._flush_all(), name="hookline-publish")
+        return await answer
+
+    async def _flush_all(self) -> None:
+        try:
+            while self._waiting:
+                await self._flush_group(self._take_group())
+        finally:
+            self._flush = None
+
+    def _take_group(self) -> list[_Waiting]:
+        size = 0
+        for count, each in enumerate(self._waiting, 1):
+            size += len(each.events)
+            if size >= MAX_GROUP:
+                break
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        return group
+
+    async def _flush_group(self, group: Sequence[_Waiting]) -> None:
+        events = [event for each in group for event in each.events]
+        try:
+            recorded = await self._store.record(events)
+        except Exception as trouble:  # noqa: BLE001  each publisher is told
+            for each in group:
+                if not each.answer.done():
+                    each.answer.set_exception(trouble)
+            return
+        if any(event.deliveries for event in events):
+            self._on_deliveries()
+        start = 0
+        for each in group:
+            end = start + len(each.events)
+            if not each.answer.done():
+                each.answer.set_result(recorded[start:end])
+            start = end
+
+
+def new_event(
+    organization_id: int,
+    submission: Submission,
+    plan: Plan,
+    *,
+    now: int,
+    entropy: Callable[[int], bytes],
+) -> NewEvent:
+    """The rows of an event: itself, and a delivery for each installation that the plan chose."""
+    chance = entropy(16 * (1 + len(plan.chosen)))
+    deliveries = tuple(
+        NewDelivery(
+            uuid7(now, chance[16 * n : 16 * n + 16]),
+            each.installation_id,
+            each.integration_id,
+            each.body_encoding is BodyEncoding.ASCII,
+        )
+        for n, each in enumerate(plan.chosen, 1)
+    )
+    return NewEvent(
+        id=uuid7(now, chance[:16]),
+        organization_id=organization_id,
+        external_id=submission.id,
+        resource=submission.resource,
+        action=submission.action,
+        tail=submission.tail,
+        tail_ascii=submission.ascii_tail() if plan.any_ascii else None,
+        targets=None if submission.targets is None else json.dumps(submission.targets),
+        warnings=_warnings(submission),
+        plan_id=plan.id,
+        considered=plan.considered,
+        accepted_at=now,
+        deliveries=deliveries,
+    )
+
+
+def _warnings(submission: Submission) -> str | None:
+    if not submission.warnings:
+        return None
+    return json.dumps([{"where": w.where, "message": w.message} for w in submission.warnings])

@@ -1,0 +1,148 @@
+"""Deliveries and their attempts: list, look, explain, replay."""
+
+from typing import Annotated, Literal
+
+from litestar import Controller, get, post
+from litestar.params import Parameter
+
+from hookline.core import model
+from hookline.core.envelope import body
+from hookline.core.errors import Invalid, NotFound
+from hookline.core.explain import explain
+from hookline.core.headers import webhook_headers
+from hookline.core.instants import isoformat
+from hookline.core.lifecycle import State
+from hookline.send.engine import Engine, now_us
+from hookline.server.api.shapes import (
+    AttemptOut,
+    DeliveryDetail,
+    DeliveryOut,
+    DeliveryPage,
+    Explanation,
+    RequestOut,
+    ResponseOut,
+    TimingsOut,
+    base64_text,
+    delivery_detail,
+    printable,
+)
+from hookline.store.contract import AttemptBody, DeliveryFilter
+
+__all__ = ["Deliveries"]
+
+
+class Deliveries(Controller):
+    """``/api/v1/deliveries``."""
+
+    path = "/api/v1/deliveries"
+    tags = ("deliveries",)
+
+    @get(summary="List deliveries")
+    async def list_all(
+        self,
+        engine: Engine,
+        organization: str | None = None,
+        integration: str | None = None,
+        state: Literal["waiting", "leased", "delivered", "parked"] | None = None,
+        before: Annotated[str | None, Parameter(description="the cursor of a page")] = None,
+        limit: Annotated[int, Parameter(ge=1, le=200)] = 50,
+    ) -> DeliveryPage:
+        """Deliveries, newest first, a page at a time."""
+        found = await engine.store.deliveries(
+            DeliveryFilter(
+                organization=organization,
+                integration=integration,
+                state=None if state is None else State(state),
+                before=None if before is None else _cursor(before),
+                limit=limit + 1,
+            )
+        )
+        page = [DeliveryOut.of(each) for each in found[:limit]]
+        return DeliveryPage(page, page[-1].id if len(found) > limit else None)
+
+    @get("/{id:str}", summary="Look at a delivery")
+    async def show(self, id: str, engine: Engine) -> DeliveryDetail:  # noqa: A002
+        """A delivery with each of its attempts: the exact bytes both ways, address, timings."""
+        delivery = await _find(engine, id)
+        key = bytes.fromhex(delivery.id)
+        parts = await engine.store.attempt_body(key)
+        attempts = await engine.store.attempts(key)
+        return delivery_detail(delivery, [_attempt(delivery, parts, each) for each in attempts])
+
+    @get("/{id:str}/explain", summary="Explain a delivery")
+    async def why(self, id: str, engine: Engine) -> Explanation:  # noqa: A002
+        """Why it stands where it stands: each outcome, the rule that applied, what comes next."""
+        delivery = await _find(engine, id)
+        attempts = await engine.store.attempts(bytes.fromhex(delivery.id))
+        integration = await engine.store.integration(delivery.integration)
+        policy = None if integration is None else integration.policy
+        sentences = explain(delivery, attempts, policy, now_us())
+        return Explanation(delivery.id, delivery.state.value, list(sentences))
+
+    @post("/{id:str}/replay", summary="Replay a delivery", status_code=202)
+    async def replay(self, id: str, engine: Engine) -> DeliveryOut:  # noqa: A002
+        """Send a delivery again: the same bytes and Request-ID, with the whole retry schedule."""
+        found = await _find(engine, id)
+        replayed = await engine.store.replay(bytes.fromhex(found.id), now_us())
+        engine.dispatcher.wake()
+        return DeliveryOut.of(replayed or found)
+
+
+async def _find(engine: Engine, public_id: str) -> model.Delivery:
+    key = _uuid(public_id)
+    delivery = None if key is None else await engine.store.delivery(key)
+    if delivery is None:
+        raise NotFound(
+            "unknown-delivery",
+            f"there is no delivery {public_id!r}",
+            "the id is the Request-ID that the receiver saw: 32 hex digits",
+        )
+    return delivery
+
+
+def _uuid(text: str) -> bytes | None:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return key if len(key) == 16 else None
+
+
+def _cursor(text: str) -> bytes:
+    key = _uuid(text)
+    if key is None:
+        raise Invalid(
+            "invalid-parameter", "before: not a cursor", 'take it from "next" of the page before'
+        )
+    return key
+
+
+def _attempt(
+    delivery: model.Delivery, parts: AttemptBody | None, attempt: model.Attempt
+) -> AttemptOut:
+    sent = b"" if parts is None else body(parts.action, parts.installation, parts.tail)
+    headers = webhook_headers(
+        request_id=delivery.id,
+        resource=delivery.resource,
+        timestamp=attempt.started_at // 1_000_000,
+        signature=attempt.signature,
+    )
+    return AttemptOut(
+        number=attempt.number,
+        started_at=isoformat(attempt.started_at),
+        outcome=attempt.outcome.value,
+        detail=attempt.detail,
+        address=attempt.address,
+        http_version=attempt.http_version,
+        timings_us=TimingsOut(*attempt.timings),
+        request=RequestOut(
+            delivery.webhook_url, list(headers), printable(sent), base64_text(sent)
+        ),
+        response=ResponseOut(
+            attempt.status,
+            printable(attempt.response_head),
+            printable(attempt.response_body),
+            base64_text(attempt.response_body),
+            attempt.response_cut,
+        ),
+    )

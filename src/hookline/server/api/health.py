@@ -1,0 +1,29 @@
+"""Is it alive, and can it take events?  The only routes that need no key."""
+
+import msgspec
+from litestar import get
+
+from hookline import __version__
+from hookline.send.engine import Engine
+
+__all__ = ["Health", "healthz", "readyz"]
+
+
+class Health(msgspec.Struct):
+    """The process answers."""
+
+    status: str
+    version: str
+
+
+@get("/healthz", summary="Is the process alive?", tags=["health"], opt={"open": True})
+async def healthz() -> Health:
+    """The process answers, whatever the database does."""
+    return Health("ok", __version__)
+
+
+@get("/readyz", summary="Can it take events?", tags=["health"], opt={"open": True})
+async def readyz(engine: Engine) -> Health:
+    """The database takes writes; 503 in the one error shape where it does not."""
+    await engine.store.ping()
+    return Health("ready", __version__)

@@ -1,0 +1,49 @@
+"""Installations: an integration in an organization."""
+
+from litestar import Controller, delete, get, post
+
+from hookline.core.actor import SYSTEM, Actor, check_actor
+from hookline.core.registration import check_organization
+from hookline.send.engine import Engine
+from hookline.server.api.shapes import ActorIn, InstallationIn, InstallationOut, InstalledOut
+
+__all__ = ["Installations"]
+
+
+class Installations(Controller):
+    """``/api/v1/organizations/{organization}/installations`` and ``/api/v1/installations``."""
+
+    path = "/api/v1"
+    tags = ("installations",)
+
+    @post("/organizations/{organization:str}/installations", summary="Install", status_code=201)
+    async def create(
+        self, organization: str, data: InstallationIn, engine: Engine
+    ) -> InstalledOut:
+        """Install a public integration, which gets ``installation.created``.
+
+        The grant code is in this answer and in that webhook, and nowhere else.
+        """
+        installation, code = await engine.registry.install(
+            check_organization(organization, where="/organization"),
+            data.integration,
+            _actor(data.actor),
+        )
+        return InstalledOut.made(installation, code)
+
+    @get("/organizations/{organization:str}/installations", summary="List installations")
+    async def list_all(self, organization: str, engine: Engine) -> list[InstallationOut]:
+        """The installations of an organization that are in force."""
+        found = await engine.store.installations(organization=organization)
+        return [InstallationOut.of(each) for each in found]
+
+    @delete("/installations/{uuid:str}", summary="Uninstall", status_code=200)
+    async def remove(self, uuid: str, engine: Engine) -> InstallationOut:
+        """Uninstall; a public integration gets ``installation.deleted``."""
+        return InstallationOut.of(await engine.registry.uninstall(uuid))
+
+
+def _actor(given: ActorIn | None) -> Actor:
+    if given is None:
+        return SYSTEM
+    return check_actor({"type": given.type, "id": given.id, "name": given.name})

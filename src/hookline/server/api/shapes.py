@@ -1,0 +1,417 @@
+"""What the API takes and gives, as types: validation and OpenAPI are made from these."""
+
+import base64
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from hookline.core import model
+from hookline.core.instants import isoformat
+from hookline.core.resources import Resource
+from hookline.core.schedule import DEFAULT_SCHEDULE
+from hookline.send.registry import Registered
+from hookline.store.contract import ApiKey
+
+__all__ = [
+    "ActorIn",
+    "AttemptOut",
+    "ConsideredOut",
+    "DeliveryDetail",
+    "DeliveryOut",
+    "DeliveryPage",
+    "EventOut",
+    "Explanation",
+    "InstallationIn",
+    "InstallationOut",
+    "InstalledOut",
+    "IntegrationChanges",
+    "IntegrationCreated",
+    "IntegrationIn",
+    "IntegrationOut",
+    "IntegrationPage",
+    "KeyCreated",
+    "KeyIn",
+    "KeyOut",
+    "RequestOut",
+    "ResourceIn",
+    "ResourceOut",
+    "ResponseOut",
+    "TimingsOut",
+    "base64_text",
+    "delivery_detail",
+    "given",
+    "printable",
+]
+
+Name = Annotated[str, Meta(max_length=200, description="for people; 1 to 57 characters")]
+Url = Annotated[str, Meta(max_length=2000, description="http or https; at most 512 characters")]
+Seconds = Annotated[float, Meta(description="seconds")]
+Instant = Annotated[str, Meta(description="RFC 3339, UTC, microseconds")]
+
+
+class IntegrationIn(msgspec.Struct, forbid_unknown_fields=True):
+    """An integration to register."""
+
+    name: Name
+    webhook_url: Url
+    kind: Literal["internal", "public"] = "internal"
+    organization: Annotated[str, Meta(max_length=200)] | UnsetType | None = UNSET
+    slug: Annotated[str, Meta(max_length=200)] | UnsetType | None = UNSET
+    resources: list[str] = []
+    alertable: bool = False
+    timeout: Seconds = 1.0
+    max_in_flight: int = 32
+    retry_schedule: list[float] = msgspec.field(default_factory=lambda: list(DEFAULT_SCHEDULE))
+    body_encoding: Literal["javascript", "ascii"] = "javascript"
+
+
+class IntegrationChanges(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of an integration; what is left out stays."""
+
+    name: Name | UnsetType = UNSET
+    webhook_url: Url | UnsetType = UNSET
+    resources: list[str] | UnsetType = UNSET
+    alertable: bool | UnsetType = UNSET
+    timeout: Seconds | UnsetType = UNSET
+    max_in_flight: int | UnsetType = UNSET
+    retry_schedule: list[float] | UnsetType = UNSET
+    body_encoding: Literal["javascript", "ascii"] | UnsetType = UNSET
+
+
+def given(struct: msgspec.Struct) -> dict[str, Any]:
+    """The fields that a caller gave."""
+    fields = msgspec.structs.asdict(struct)
+    return {name: value for name, value in fields.items() if value is not UNSET and value is not None}
+
+
+class InstallationOut(msgspec.Struct, kw_only=True):
+    """One integration in one organization."""
+
+    uuid: str
+    integration: str
+    organization: str
+    status: Literal["installed", "deleted"]
+    created_at: Instant
+
+    @classmethod
+    def of(cls, installation: model.Installation) -> "InstallationOut":
+        """From the value."""
+        return cls(**_installation(installation))
+
+
+def _installation(installation: model.Installation) -> dict[str, Any]:
+    return {
+        "uuid": installation.uuid,
+        "integration": installation.integration,
+        "organization": installation.organization,
+        "status": "installed" if installation.deleted_at is None else "deleted",
+        "created_at": isoformat(installation.created_at),
+    }
+
+
+class InstalledOut(InstallationOut, kw_only=True):
+    """A new installation, with the grant code that is shown only now."""
+
+    code: str
+
+    @classmethod
+    def made(cls, installation: model.Installation, code: str) -> "InstalledOut":
+        """From the value and its code."""
+        return cls(**_installation(installation), code=code)
+
+
+class IntegrationOut(msgspec.Struct, kw_only=True):
+    """A registered integration."""
+
+    slug: str
+    name: str
+    uuid: str
+    kind: Literal["internal", "public"]
+    organization: str | None
+    webhook_url: str
+    client_id: str
+    resources: list[str]
+    alertable: bool
+    status: Literal["subscribed", "unsubscribed"]
+    timeout: Seconds
+    max_in_flight: int
+    retry_schedule: list[float]
+    body_encoding: Literal["javascript", "ascii"]
+    created_at: Instant
+    updated_at: Instant
+
+    @classmethod
+    def of(cls, integration: model.Integration) -> "IntegrationOut":
+        """From the value."""
+        return cls(**_integration(integration))
+
+
+def _integration(integration: model.Integration) -> dict[str, Any]:
+    policy = integration.policy
+    return {
+        "slug": integration.slug,
+        "name": integration.name,
+        "uuid": integration.uuid,
+        "kind": integration.kind.value,
+        "organization": integration.organization,
+        "webhook_url": integration.webhook_url,
+        "client_id": integration.client_id,
+        "resources": list(integration.resources),
+        "alertable": integration.alertable,
+        "status": integration.status.value,
+        "timeout": policy.timeout_ms / 1000,
+        "max_in_flight": policy.max_in_flight,
+        "retry_schedule": list(policy.retry_schedule),
+        "body_encoding": policy.body_encoding.value,
+        "created_at": isoformat(integration.created_at),
+        "updated_at": isoformat(integration.updated_at),
+    }
+
+
+class IntegrationCreated(IntegrationOut, kw_only=True):
+    """A new integration, with the client secret that is shown only now."""
+
+    client_secret: str
+    installations: list[InstallationOut]
+
+    @classmethod
+    def made(cls, registered: Registered) -> "IntegrationCreated":
+        """From what the registry returned."""
+        return cls(
+            **_integration(registered.integration),
+            client_secret=registered.client_secret.reveal(),
+            installations=[InstallationOut.of(each) for each in registered.installations],
+        )
+
+
+class IntegrationPage(msgspec.Struct):
+    """Integrations by slug; ``next`` is the cursor of the next page."""
+
+    integrations: list[IntegrationOut]
+    next: str | None
+
+
+class ActorIn(msgspec.Struct, forbid_unknown_fields=True):
+    """Who did it: a person or an application."""
+
+    type: Literal["user", "application"]
+    id: int | str
+    name: str
+
+
+class InstallationIn(msgspec.Struct, forbid_unknown_fields=True):
+    """Which integration to install, and who does it."""
+
+    integration: Annotated[str, Meta(max_length=200)]
+    actor: ActorIn | None = None
+
+
+class ResourceIn(msgspec.Struct, forbid_unknown_fields=True):
+    """A resource of the publisher's own."""
+
+    name: Annotated[str, Meta(max_length=200)]
+    actions: list[str]
+
+
+class ResourceOut(msgspec.Struct):
+    """A resource, its actions, and how its events find their installations."""
+
+    name: str
+    actions: list[str]
+    routing: str
+    documented: bool
+
+    @classmethod
+    def of(cls, resource: Resource) -> "ResourceOut":
+        """From the value."""
+        return cls(
+            resource.name, list(resource.actions), resource.routing.value, resource.documented
+        )
+
+
+class KeyIn(msgspec.Struct, forbid_unknown_fields=True):
+    """A key to make."""
+
+    name: Name
+
+
+class KeyOut(msgspec.Struct, kw_only=True):
+    """A key of the API; the key itself is not kept."""
+
+    id: int
+    name: str
+    created_at: Instant
+    revoked_at: Instant | None
+
+    @classmethod
+    def of(cls, key: ApiKey) -> "KeyOut":
+        """From the value."""
+        return cls(**_key(key))
+
+
+def _key(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "created_at": isoformat(key.created_at),
+        "revoked_at": None if key.revoked_at is None else isoformat(key.revoked_at),
+    }
+
+
+class KeyCreated(KeyOut, kw_only=True):
+    """A new key, shown only now."""
+
+    key: str
+
+    @classmethod
+    def made(cls, key: ApiKey, text: str) -> "KeyCreated":
+        """From the value and the key's text."""
+        return cls(**_key(key), key=text)
+
+
+class ConsideredOut(msgspec.Struct):
+    """One installation that the event might have gone to, and why it did or did not."""
+
+    installation: str | None
+    integration: str
+    chosen: bool
+    reason: str
+
+
+class DeliveryOut(msgspec.Struct, kw_only=True):
+    """One event for one installation; its id is the Request-ID of all its attempts."""
+
+    id: str
+    state: Literal["waiting", "leased", "delivered", "parked"]
+    park_reason: str | None
+    event: str
+    resource: str
+    action: str
+    organization: str
+    integration: str
+    installation: str
+    due_at: Instant | None
+    attempts_made: int
+    accepted_at: Instant
+    settled_at: Instant | None
+
+    @classmethod
+    def of(cls, delivery: model.Delivery) -> "DeliveryOut":
+        """From the value."""
+        return cls(**_delivery(delivery))
+
+
+def _delivery(delivery: model.Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "state": delivery.state.value,
+        "park_reason": delivery.park_reason,
+        "event": delivery.event,
+        "resource": delivery.resource,
+        "action": delivery.action,
+        "organization": delivery.organization,
+        "integration": delivery.integration,
+        "installation": delivery.installation,
+        "due_at": None if delivery.due_at is None else isoformat(delivery.due_at),
+        "attempts_made": delivery.attempts_made,
+        "accepted_at": isoformat(delivery.accepted_at),
+        "settled_at": None if delivery.settled_at is None else isoformat(delivery.settled_at),
+    }
+
+
+class EventOut(msgspec.Struct, kw_only=True):
+    """What a publisher handed in, and where it went."""
+
+    id: str
+    organization: str
+    resource: str
+    action: str
+    data: msgspec.Raw
+    actor: msgspec.Raw
+    targets: list[str] | None
+    accepted_at: Instant
+    considered: list[ConsideredOut]
+    deliveries: list[DeliveryOut]
+
+
+class DeliveryPage(msgspec.Struct):
+    """Deliveries, newest first; ``next`` is the cursor of the next page."""
+
+    deliveries: list[DeliveryOut]
+    next: str | None
+
+
+class RequestOut(msgspec.Struct):
+    """The exact request: its headers in order, and its body as text and as bytes (base64)."""
+
+    url: str
+    headers: list[tuple[str, str]]
+    body: str
+    body_base64: str
+
+
+class TimingsOut(msgspec.Struct):
+    """Microseconds from the start to the end of each phase; 0 where it was skipped."""
+
+    dns: int
+    connect: int
+    tls: int
+    first_byte: int
+    total: int
+
+
+class ResponseOut(msgspec.Struct):
+    """What came back, as it came, up to the cap; ``cut`` says whether there was more."""
+
+    status: int | None
+    head: str
+    body: str
+    body_base64: str
+    cut: bool
+
+
+class AttemptOut(msgspec.Struct):
+    """One POST and what came of it."""
+
+    number: int
+    started_at: Instant
+    outcome: Literal["success", "failure", "timeout", "blocked"]
+    detail: str
+    address: str
+    http_version: str
+    timings_us: TimingsOut
+    request: RequestOut
+    response: ResponseOut
+
+
+class DeliveryDetail(DeliveryOut, kw_only=True):
+    """A delivery with its attempts."""
+
+    webhook_url: str
+    attempts: list[AttemptOut]
+
+
+class Explanation(msgspec.Struct):
+    """Why a delivery stands where it stands, in sentences."""
+
+    id: str
+    state: str
+    sentences: list[str]
+
+
+def printable(data: bytes) -> str:
+    """Bytes as text that JSON can carry; what is not UTF-8 is shown as ``\\xNN``."""
+    return data.decode("utf-8", "backslashreplace")
+
+
+def base64_text(data: bytes) -> str:
+    """Bytes as base64."""
+    return base64.b64encode(data).decode()
+
+
+def delivery_detail(delivery: model.Delivery, attempts: list[AttemptOut]) -> DeliveryDetail:
+    """A delivery with its attempts."""
+    return DeliveryDetail(
+        **_delivery(delivery), webhook_url=delivery.webhook_url, attempts=attempts
+    )

@@ -1,0 +1,79 @@
+"""The composed application: publish routes in front, the framework behind them."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.connection import ASGIConnection
+from litestar.di import Provide
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi import OpenAPIConfig
+
+from hookline import __version__
+from hookline.send.engine import Engine
+from hookline.send.intake import Limits
+from hookline.server.api.admin import Keys, Resources
+from hookline.server.api.deliveries import Deliveries
+from hookline.server.api.events import Events
+from hookline.server.api.health import healthz, readyz
+from hookline.server.api.installations import Installations
+from hookline.server.api.integrations import Integrations
+from hookline.server.errors import HANDLERS
+from hookline.server.keys import KeyRing
+from hookline.server.openapi import openapi_route
+from hookline.server.publish import PublishRoutes
+
+__all__ = ["Application", "make_app"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MAX_ADMIN_BODY = 1_048_576
+
+
+class Application:
+    """ASGI: publishing goes its short way, everything else through the framework."""
+
+    def __init__(self, publish: PublishRoutes, framework: Litestar):
+        self._publish = publish
+        self.framework = framework
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection event."""
+        if self._publish.matches(scope):
+            await self._publish(scope, receive, send)
+        else:
+            await self.framework(scope, receive, send)  # type: ignore[arg-type]
+
+
+def make_app(engine: Engine, keys: KeyRing, limits: Limits) -> Application:
+    """The application over a running engine."""
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        if not handler.opt.get("open"):
+            keys.check(connection.headers.get("authorization", "").encode("latin-1", "replace"))
+
+    framework = Litestar(
+        route_handlers=[
+            Integrations,
+            Installations,
+            Events,
+            Deliveries,
+            Resources,
+            Keys,
+            healthz,
+            readyz,
+            openapi_route(limits),
+        ],
+        dependencies={
+            "engine": Provide(lambda: engine, sync_to_thread=False),
+            "keys": Provide(lambda: keys, sync_to_thread=False),
+        },
+        guards=[guard],
+        exception_handlers=HANDLERS,
+        openapi_config=None,
+        request_max_body_size=MAX_ADMIN_BODY,
+        logging_config=None,
+    )
+    return Application(PublishRoutes(engine.publisher, keys, limits), framework)

@@ -1,0 +1,131 @@
+"""``/openapi.json``: made from the same types that validate, once, at the first request.
+
+The framework describes its own routes. The two publish routes are below it, so they are added here,
+and so is the one error shape, which every operation can answer.
+"""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import MediaType, Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+from msgspec import Meta
+
+from hookline.send.intake import Limits
+from hookline.server.errors import ErrorBody
+from hookline.server.publish import Accepted, AcceptedBatch, Warned
+
+__all__ = ["openapi_route"]
+
+_OPEN: Final = {"/healthz", "/readyz", "/openapi.json"}
+
+
+class ActorDocument(msgspec.Struct, forbid_unknown_fields=True):
+    """Who did it; without one, the system did."""
+
+    type: Annotated[str, Meta(pattern="^(user|application)$")]
+    id: int | str
+    name: Annotated[str, Meta(max_length=200)]
+
+
+class EventDocument(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """An event to publish."""
+
+    resource: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
+    action: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
+    data: dict[str, Any]
+    actor: ActorDocument | None = None
+    id: Annotated[str, Meta(pattern="^[!-~]{1,128}$")] | None = None
+    targets: list[Annotated[str, Meta(pattern="^[a-z0-9-]{1,57}$")]] | None = None
+
+
+def openapi_route(limits: Limits) -> HTTPRouteHandler:
+    """The route that serves the document."""
+    cache: list[bytes] = []
+
+    @get("/openapi.json", include_in_schema=False, opt={"open": True}, sync_to_thread=False)
+    def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
+        if not cache:
+            document = request.app.openapi_schema.to_schema()
+            cache.append(msgspec.json.encode(_completed(document, limits)))
+        return Response(cache[0], media_type=MediaType.JSON)
+
+    return openapi
+
+
+def _completed(document: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    documents = (EventDocument, Accepted, AcceptedBatch, Warned, ErrorBody)
+    _, schemas = msgspec.json.schema_components(documents, ref_template="#/components/schemas/{name}")
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {}).update(schemas)
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    document["paths"].update(_publish_paths(limits))
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            if isinstance(operation, dict):
+                _finish(path, operation)
+    return document
+
+
+def _finish(path: str, operation: dict[str, Any]) -> None:
+    # The framework documents its own 400; ours has one shape for every refusal.
+    responses = operation.setdefault("responses", {})
+    for status in [status for status in responses if status.startswith(("4", "5"))]:
+        del responses[status]
+    responses["default"] = {
+        "description": "A refusal, in the one error shape",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
+    }
+    if path not in _OPEN:
+        operation["security"] = [{"key": []}]
+
+
+def _publish_paths(limits: Limits) -> dict[str, Any]:
+    event = {"$ref": "#/components/schemas/EventDocument"}
+    batch = {"type": "array", "items": event, "minItems": 1, "maxItems": limits.batch_events}
+    one = _operation(
+        "PublishEvent",
+        "Publish an event",
+        f"202 means that it is on disk. Data may have {limits.data_bytes:,} bytes.",
+        {"application/json": {"schema": event}},
+        "Accepted",
+    )
+    many = _operation(
+        "PublishBatch",
+        "Publish events, all or none",
+        "A JSON list, or one JSON document a line.",
+        {
+            "application/json": {"schema": batch},
+            "application/x-ndjson": {"schema": {"type": "string"}},
+        },
+        "AcceptedBatch",
+    )
+    base = "/api/v1/organizations/{organization}/events"
+    return {base: {"post": one}, f"{base}/batch": {"post": many}}
+
+
+def _operation(
+    name: str, summary: str, description: str, content: dict[str, Any], answer: str
+) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{answer}"}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "description": description,
+        "tags": ["events"],
+        "parameters": [
+            {
+                "name": "organization",
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "pattern": "^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$"},
+            }
+        ],
+        "requestBody": {"required": True, "content": content},
+        "responses": {
+            "202": {
+                "description": "Accepted and durable",
+                "content": {"application/json": {"schema": schema}},
+            }
+        },
+    }

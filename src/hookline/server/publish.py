@@ -1,0 +1,190 @@
+"""The publish routes, below the framework.
+
+They are the hot path: everything else is called a few times a day, these thousands of times a second.
+The framework's routing, injection and response objects cost a third of what a publish may take (ADR
+0003), so these two routes speak ASGI themselves. ``openapi.py`` documents them with the others.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+from urllib.parse import unquote
+
+import msgspec
+import structlog
+
+from hookline.core.errors import HooklineError, TooLarge, Unavailable, UnsupportedMedia
+from hookline.core.registration import check_organization
+from hookline.send.intake import Limits, read_batch, read_event
+from hookline.send.publish import Publisher
+from hookline.server.errors import error_bytes, internal_error
+from hookline.server.keys import KeyRing
+from hookline.store.contract import Recorded
+
+__all__ = ["Accepted", "AcceptedBatch", "PublishRoutes", "Warned"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_log = structlog.get_logger("hookline.server")
+
+_PATH: Final = re.compile(r"/api/v1/organizations/([^/]+)/events(/batch)?/?")
+MAX_BATCH_BYTES: Final = 16 * 1_048_576
+
+
+class Warned(msgspec.Struct, frozen=True):
+    """Something that was sent in another spelling than it was handed in."""
+
+    where: str
+    message: str
+
+
+class Accepted(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The event is on disk: its id, and how many installations it goes to."""
+
+    id: str
+    deliveries: int
+    warnings: list[Warned] | msgspec.Raw
+    duplicate: bool = False
+
+
+class AcceptedBatch(msgspec.Struct, frozen=True):
+    """All the events are on disk, in the order of the batch."""
+
+    events: list[Accepted]
+
+
+_NO_WARNINGS: Final = msgspec.Raw(b"[]")
+_encoder = msgspec.json.Encoder()
+
+
+class PublishRoutes:
+    """``POST …/organizations/{organization}/events`` and ``…/events/batch``."""
+
+    def __init__(self, publisher: Publisher, keys: KeyRing, limits: Limits):
+        self._publisher = publisher
+        self._keys = keys
+        self._limits = limits
+
+    @staticmethod
+    def matches(scope: Scope) -> bool:
+        """Whether the request is for one of these routes."""
+        return (
+            scope["type"] == "http"
+            and scope["method"] == "POST"
+            and _PATH.fullmatch(scope["path"]) is not None
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request: 202 once it is durable, or the one error shape."""
+        headers: list[tuple[bytes, bytes]] = []
+        try:
+            status, body = 202, await self._accept(scope, receive)
+        except _Gone:
+            return
+        except HooklineError as error:
+            status, body = error.status, error_bytes(error)
+            if isinstance(error, Unavailable):
+                headers.append((b"retry-after", b"1"))
+            elif status == 401:
+                headers.append((b"www-authenticate", b"Bearer"))
+        except Exception:
+            _log.exception("request.failed", path=scope["path"])
+            status, body = 500, error_bytes(internal_error())
+        headers += [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _accept(self, scope: Scope, receive: Receive) -> bytes:
+        authorization = content_type = b""
+        length = 0
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorization = value
+            elif name == b"content-type":
+                content_type = value
+            elif name == b"content-length":
+                length = int(value)
+        self._keys.check(authorization)
+        match = _PATH.fullmatch(scope["path"])
+        assert match is not None, "matches() came first"  # noqa: S101
+        organization = check_organization(unquote(match[1]), where="")
+        if match[2]:
+            return await self._batch(organization, content_type, length, receive)
+        _check_type(content_type, (b"application/json",))
+        body = await _read(receive, length, 2 * self._limits.data_bytes + 65_536)
+        submission = read_event(body, self._limits)
+        (recorded,) = await self._publisher.publish(organization, (submission,))
+        return _encoder.encode(_accepted(recorded))
+
+    async def _batch(
+        self, organization: str, content_type: bytes, length: int, receive: Receive
+    ) -> bytes:
+        kind = _check_type(content_type, (b"application/json", b"application/x-ndjson"))
+        body = await _read(receive, length, MAX_BATCH_BYTES)
+        ndjson = kind == b"application/x-ndjson"
+        submissions = read_batch(body, ndjson=ndjson, limits=self._limits)
+        recorded = await self._publisher.publish(organization, submissions)
+        return _encoder.encode(AcceptedBatch([_accepted(each) for each in recorded]))
+
+
+def _accepted(recorded: Recorded) -> Accepted:
+    warnings = _NO_WARNINGS
+    if recorded.warnings is not None:
+        warnings = msgspec.Raw(recorded.warnings.encode())
+    return Accepted(recorded.id, recorded.deliveries, warnings, recorded.duplicate)
+
+
+def _check_type(content_type: bytes, taken: tuple[bytes, ...]) -> bytes:
+    kind, _, parameters = content_type.partition(b";")
+    kind = kind.strip().lower()
+    charset = parameters.strip().lower().replace(b'"', b"")
+    if kind in taken and charset in (b"", b"charset=utf-8"):
+        return kind
+    names = " or ".join(name.decode() for name in taken)
+    given = content_type.decode("latin-1") or "none"
+    raise UnsupportedMedia(
+        "unsupported-media-type",
+        f"the content type is {given[:100]!r}; this call takes {names}",
+        f"send the header: Content-Type: {taken[0].decode()}",
+    )
+
+
+class _Gone(Exception):
+    """The publisher hung up before the body was complete."""
+
+
+async def _read(receive: Receive, length: int, limit: int) -> bytes:
+    if length > limit:
+        raise _too_large(limit)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+    chunks, size = [body], len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise _too_large(limit)
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        "body-too-large",
+        f"the body is over {limit:,} bytes",
+        "send less in one request, or raise HOOKLINE_MAX_DATA_BYTES",
+    )
+

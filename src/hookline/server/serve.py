@@ -1,0 +1,134 @@
+"""Serving: bind first, then open the engine, then answer until told to stop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import uvicorn
+
+from hookline.core.address import AllowList
+from hookline.core.errors import UsageError
+from hookline.core.secret import Secret
+from hookline.send.dispatch import Limits as DispatchLimits
+from hookline.send.engine import Engine, EngineConfig
+from hookline.send.intake import Limits
+from hookline.server.app import make_app
+from hookline.server.keys import KeyRing
+from hookline.settings import Settings
+
+__all__ = ["Served", "serving"]
+
+
+@dataclass(slots=True)
+class Served:
+    """A server that answers.
+
+    Attributes:
+        url: where.
+        first_key: the key that was made because there was none; shown once.
+        done: completes when the server stops, by a signal or by a bug of the dispatcher.
+    """
+
+    url: str
+    engine: Engine
+    first_key: Secret | None
+    done: "asyncio.Task[None]"
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Served]:
+    """A server that answers, for the length of the block; it stops gracefully after it.
+
+    Raises:
+        UsageError: the port is taken, or the database cannot be used.
+    """
+    bound = _bind(settings.host, settings.port)
+    try:
+        engine = await Engine.open(_config(settings))
+    except BaseException:
+        bound.close()
+        raise
+    try:
+        keys = KeyRing(settings.api_key)
+        first_key = await _first_key(engine, keys, settings)
+        server = _server(engine, keys, settings)
+        done = asyncio.create_task(_until_stopped(server, bound, engine), name="hookline-serve")
+        host, port = bound.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        await _started(server, done)
+        try:
+            yield Served(f"http://{shown}:{port}", engine, first_key, done)
+        finally:
+            server.should_exit = True
+            await done
+    finally:
+        await engine.close()
+
+
+def _config(settings: Settings) -> EngineConfig:
+    return EngineConfig(
+        database=settings.database_path,
+        allow=settings.allow_addresses,
+        secret_key=settings.secret_key,
+        limits=DispatchLimits(max_in_flight=settings.max_in_flight),
+    )
+
+
+async def _first_key(engine: Engine, keys: KeyRing, settings: Settings) -> Secret | None:
+    known = await engine.store.api_keys()
+    made = None
+    if settings.api_key is None and all(key.revoked_at is not None for key in known):
+        _, made = await engine.registry.create_key("first")
+        known = await engine.store.api_keys()
+    keys.load(known)
+    return made
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(1024)
+    except OSError as trouble:
+        bound.close()
+        raise UsageError(
+            "cannot-listen",
+            f"cannot listen on {host}:{port}: {trouble.strerror or trouble}",
+            "choose another with HOOKLINE_PORT (0: any that is free), or stop what holds it",
+        ) from trouble
+    bound.setblocking(False)
+    return bound
+
+
+def _server(engine: Engine, keys: KeyRing, settings: Settings) -> uvicorn.Server:
+    app = make_app(engine, keys, Limits(data_bytes=settings.max_data_bytes))
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+    )
+    return uvicorn.Server(config)
+
+
+async def _until_stopped(server: uvicorn.Server, bound: socket.socket, engine: Engine) -> None:
+    serve = asyncio.create_task(server.serve(sockets=[bound]))
+    await asyncio.wait({serve, engine.failed}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await serve
+    if engine.failed.done() and not engine.failed.cancelled():
+        engine.failed.result()  # a bug in the dispatcher ends the process loudly
+
+
+async def _started(server: uvicorn.Server, done: "asyncio.Task[None]") -> None:
+    while not server.started and not done.done():
+        await asyncio.sleep(0.005)  # uvicorn has no event for it

@@ -1,0 +1,350 @@
+"""Integrations, installations, resources and keys, in SQL."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from hookline.core.errors import Conflict
+from hookline.core.matching import Candidate
+from hookline.core.model import (
+    BodyEncoding,
+    Installation,
+    Integration,
+    Kind,
+    Policy,
+    Status,
+)
+from hookline.core.verdict import ParkReason
+from hookline.store.contract import (
+    ApiKey,
+    NewEvent,
+    NewInstallation,
+    NewIntegration,
+    Route,
+)
+from hookline.store.sqlite.database import QUERIES
+from hookline.store.sqlite.outbound import park_waiting, record
+
+__all__ = [
+    "add_api_key",
+    "api_keys",
+    "candidates",
+    "create_installation",
+    "create_integration",
+    "define_resource",
+    "delete_installation",
+    "delete_integration",
+    "ensure_organization",
+    "installation",
+    "installations",
+    "integration",
+    "integrations",
+    "revoke_api_key",
+    "routes",
+    "update_integration",
+]
+
+Connection = sqlite3.Connection
+T = TypeVar("T")
+
+
+def ensure_organization(connection: Connection, slug: str, now: int) -> int:
+    """The organization's id; made on first use."""
+    row = connection.execute("SELECT id FROM organizations WHERE slug = ?", (slug,)).fetchone()
+    if row is not None:
+        return int(row[0])
+    cursor = connection.execute(
+        "INSERT INTO organizations (slug, created_at) VALUES (?, ?)", (slug, now)
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def create_integration(connection: Connection, new: NewIntegration) -> Integration:
+    """Register; an internal one is installed in its organization too."""
+    if integration(connection, new.slug) is not None:
+        raise Conflict(
+            "slug-taken",
+            f"there is an integration {new.slug!r} already",
+            "choose another slug, or change that one with PATCH",
+            where="/slug",
+        )
+    organization_id = None
+    if new.organization is not None:
+        organization_id = ensure_organization(connection, new.organization, new.now)
+    policy = new.policy
+    cursor = connection.execute(
+        QUERIES["insert_integration"],
+        (
+            new.uuid,
+            new.slug,
+            new.name,
+            new.kind,
+            organization_id,
+            new.webhook_url,
+            new.client_id,
+            json.dumps(new.resources),
+            new.alertable,
+            policy.timeout_ms,
+            policy.max_in_flight,
+            json.dumps(policy.retry_schedule),
+            policy.body_encoding,
+            new.now,
+            new.now,
+        ),
+    )
+    integration_id = int(cursor.lastrowid or 0)
+    connection.execute(
+        "INSERT INTO secrets (integration_id, sealed, created_at) VALUES (?, ?, ?)",
+        (integration_id, new.sealed_secret, new.now),
+    )
+    connection.execute(
+        "INSERT INTO lanes (integration_id, max_in_flight) VALUES (?, ?)",
+        (integration_id, policy.max_in_flight),
+    )
+    if new.installation_uuid is not None and organization_id is not None:
+        _insert_installation(
+            connection, new.installation_uuid, integration_id, organization_id, None, new.now
+        )
+    return _must(integration(connection, new.slug))
+
+
+def update_integration(connection: Connection, changed: Integration) -> Integration:
+    """Replace what may change."""
+    policy = changed.policy
+    connection.execute(
+        QUERIES["update_integration"],
+        (
+            changed.name,
+            changed.webhook_url,
+            json.dumps(changed.resources),
+            changed.alertable,
+            policy.timeout_ms,
+            policy.max_in_flight,
+            json.dumps(policy.retry_schedule),
+            policy.body_encoding,
+            changed.updated_at,
+            changed.id,
+        ),
+    )
+    connection.execute(
+        QUERIES["resize_lane"],
+        {
+            "integration_id": changed.id,
+            "max_in_flight": policy.max_in_flight,
+            "now": changed.updated_at,
+        },
+    )
+    return _must(integration(connection, changed.slug))
+
+
+def delete_integration(connection: Connection, integration_id: int, now: int) -> None:
+    """Delete it and its installations; what waits for it is parked."""
+    for table, column in (("integrations", "id"), ("installations", "integration_id")):
+        connection.execute(
+            f"UPDATE {table} SET deleted_at = ? WHERE {column} = ? AND deleted_at IS NULL",  # noqa: S608
+            (now, integration_id),
+        )
+    connection.execute("DELETE FROM lanes WHERE integration_id = ?", (integration_id,))
+    park_waiting(connection, integration_id, ParkReason.DELETED, now)
+
+
+def integration(connection: Connection, slug: str) -> Integration | None:
+    """The integration by that slug."""
+    sql = f"{QUERIES['integration_columns']} WHERE n.slug = ? AND n.deleted_at IS NULL"
+    row = connection.execute(sql, (slug,)).fetchone()
+    return None if row is None else _integration(row)
+
+
+def integrations(connection: Connection, after: str, limit: int) -> list[Integration]:
+    """Integrations by slug, those after ``after``."""
+    where = "WHERE n.slug > ? AND n.deleted_at IS NULL ORDER BY n.slug LIMIT ?"
+    sql = f"{QUERIES['integration_columns']} {where}"
+    return [_integration(row) for row in connection.execute(sql, (after, limit))]
+
+
+def create_installation(
+    connection: Connection, new: NewInstallation, announcement: NewEvent | None
+) -> Installation:
+    """Install, and record the event that says so."""
+    organization_id = ensure_organization(connection, new.organization, new.now)
+    taken = connection.execute(
+        "SELECT uuid FROM installations"
+        " WHERE organization_id = ? AND integration_id = ? AND deleted_at IS NULL",
+        (organization_id, new.integration_id),
+    ).fetchone()
+    if taken is not None:
+        raise Conflict(
+            "already-installed",
+            f"it is installed in {new.organization!r} already, as {taken[0]}",
+            f"use that one, or delete it first: DELETE /api/v1/installations/{taken[0]}",
+        )
+    installation_id = _insert_installation(
+        connection, new.uuid, new.integration_id, organization_id, new.code_digest, new.now
+    )
+    if announcement is not None:
+        deliveries = tuple(
+            each._replace(installation_id=installation_id) for each in announcement.deliveries
+        )
+        record(
+            connection,
+            [announcement._replace(organization_id=organization_id, deliveries=deliveries)],
+        )
+    return _must(installation(connection, new.uuid))
+
+
+def delete_installation(
+    connection: Connection, uuid: str, now: int, announcement: NewEvent | None
+) -> Installation | None:
+    """Uninstall, and record the event that says so."""
+    changed = connection.execute(
+        "UPDATE installations SET deleted_at = ? WHERE uuid = ? AND deleted_at IS NULL", (now, uuid)
+    ).rowcount
+    if not changed:
+        return None
+    if announcement is not None:
+        record(connection, [announcement])
+    return installation(connection, uuid)
+
+
+def _insert_installation(
+    connection: Connection,
+    uuid: str,
+    integration_id: int,
+    organization_id: int,
+    code_digest: bytes | None,
+    now: int,
+) -> int:
+    cursor = connection.execute(
+        "INSERT INTO installations (uuid, integration_id, organization_id, code_digest, created_at)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (uuid, integration_id, organization_id, code_digest, now),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def installation(connection: Connection, uuid: str) -> Installation | None:
+    """The installation by that uuid, deleted or not."""
+    sql = f"{QUERIES['installation_columns']} WHERE i.uuid = ?"
+    row = connection.execute(sql, (uuid,)).fetchone()
+    return None if row is None else Installation(*row)
+
+
+def installations(
+    connection: Connection, organization: str | None, integration_id: int | None
+) -> list[Installation]:
+    """Installations in force, of an organization or of an integration."""
+    where = (
+        "WHERE i.deleted_at IS NULL AND (? IS NULL OR o.slug = ?)"
+        " AND (? IS NULL OR i.integration_id = ?) ORDER BY i.id"
+    )
+    sql = f"{QUERIES['installation_columns']} {where}"
+    values = (organization, organization, integration_id, integration_id)
+    return [Installation(*row) for row in connection.execute(sql, values)]
+
+
+def candidates(connection: Connection, organization: str) -> tuple[int | None, list[Candidate]]:
+    """The organization's id and who might want its events."""
+    row = connection.execute(
+        "SELECT id FROM organizations WHERE slug = ?", (organization,)
+    ).fetchone()
+    if row is None:
+        return None, []
+    rows = connection.execute(QUERIES["candidates"], (organization,)).fetchall()
+    return int(row[0]), [_candidate(each) for each in rows]
+
+
+def routes(connection: Connection, integration_ids: Sequence[int]) -> list[Route]:
+    """What a dispatcher must know of these integrations, deleted ones included."""
+    marks = ",".join(["(?)"] * len(integration_ids))
+    sql = QUERIES["routes"].replace("{rows}", marks)
+    return [
+        Route(row[0], row[1], row[2], _policy(*row[3:7]), row[7])
+        for row in connection.execute(sql, list(integration_ids))
+    ]
+
+
+def define_resource(
+    connection: Connection, name: str, actions: tuple[str, ...], now: int
+) -> None:
+    """Register a publisher's resource."""
+    try:
+        connection.execute(
+            "INSERT INTO resources (name, actions, created_at) VALUES (?, ?, ?)",
+            (name, json.dumps(actions), now),
+        )
+    except sqlite3.IntegrityError as taken:
+        raise Conflict(
+            "resource-exists",
+            f"the resource {name!r} is registered already",
+            "see GET /api/v1/resources for what is registered",
+            where="/name",
+        ) from taken
+
+
+def resources(connection: Connection) -> dict[str, tuple[str, ...]]:
+    """The registered resources and their actions."""
+    rows = connection.execute("SELECT name, actions FROM resources ORDER BY name")
+    return {name: tuple(json.loads(actions)) for name, actions in rows}
+
+
+def add_api_key(connection: Connection, name: str, digest: bytes, now: int) -> ApiKey:
+    """Keep a key's digest."""
+    cursor = connection.execute(
+        "INSERT INTO api_keys (name, digest, created_at) VALUES (?, ?, ?)", (name, digest, now)
+    )
+    return ApiKey(int(cursor.lastrowid or 0), name, digest, now, None)
+
+
+def api_keys(connection: Connection) -> list[ApiKey]:
+    """All keys, revoked ones included."""
+    sql = "SELECT id, name, digest, created_at, revoked_at FROM api_keys ORDER BY id"
+    return [ApiKey(*row) for row in connection.execute(sql)]
+
+
+def revoke_api_key(connection: Connection, key_id: int, now: int) -> bool:
+    """Revoke it; whether there was such a key in force."""
+    sql = "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"
+    return bool(connection.execute(sql, (now, key_id)).rowcount)
+
+
+def _policy(timeout_ms: int, max_in_flight: int, schedule: str, encoding: str) -> Policy:
+    return Policy(timeout_ms, max_in_flight, tuple(json.loads(schedule)), BodyEncoding(encoding))
+
+
+def _integration(row: tuple[Any, ...]) -> Integration:
+    return Integration(
+        id=row[0],
+        uuid=row[1],
+        slug=row[2],
+        name=row[3],
+        kind=Kind(row[4]),
+        organization=row[5],
+        webhook_url=row[6],
+        client_id=row[7],
+        resources=tuple(json.loads(row[8])),
+        alertable=bool(row[9]),
+        status=Status(row[10]),
+        policy=_policy(*row[11:15]),
+        created_at=row[15],
+        updated_at=row[16],
+    )
+
+
+def _candidate(row: tuple[Any, ...]) -> Candidate:
+    return Candidate(
+        installation_id=row[0],
+        installation=row[1],
+        integration_id=row[2],
+        integration=row[3],
+        kind=Kind(row[4]),
+        resources=frozenset(json.loads(row[5])),
+        alertable=bool(row[6]),
+        status=Status(row[7]),
+        body_encoding=BodyEncoding(row[8]),
+    )
+
+
+def _must(found: T | None) -> T:
+    assert found is not None, "written in this transaction"  # noqa: S101
+    return found

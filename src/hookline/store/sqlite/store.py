@@ -1,0 +1,217 @@
+"""The store on one SQLite file: each verb is one job for the writer or one read."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, TypeVar
+
+from hookline.core.errors import Conflict
+from hookline.core.matching import Candidate
+from hookline.core.model import Attempt, Delivery, Event, Installation, Integration
+from hookline.store.contract import (
+    ApiKey,
+    AttemptBody,
+    DeliveryFilter,
+    Leases,
+    NewEvent,
+    NewInstallation,
+    NewIntegration,
+    Recorded,
+    Route,
+    Settlement,
+)
+from hookline.store.sqlite import database, log, outbound, registry
+from hookline.store.sqlite.writer import Writer
+
+__all__ = ["SqliteStore"]
+
+T = TypeVar("T")
+Connection = sqlite3.Connection
+
+READERS = 2
+
+
+class SqliteStore:
+    """``store.contract.Store`` on a SQLite file of which this process is the only owner.
+
+    Writes go through one thread (``writer``), reads through a few others with connections that cannot
+    write, so that looking at the log never holds up the way out.
+    """
+
+    def __init__(self, path: Path, connection: Connection, lock: IO[bytes]):
+        self._path = path
+        self._lock = lock
+        self._writer = Writer(connection)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="hookline-reader")
+        self._reading = threading.local()
+        self._connections: list[Connection] = []
+
+    @classmethod
+    async def open(cls, path: Path, now: int) -> "SqliteStore":
+        """Take the file, bring its schema up to date, and void the leases of a process that died.
+
+        Raises:
+            UsageError: the file is in use, not ours, newer than this version, or cannot be opened.
+        """
+        lock = database.lock(path)
+        try:
+            connection = await asyncio.to_thread(database.open_checked, path)
+        except BaseException:
+            lock.close()
+            raise
+        store = cls(path, connection, lock)
+        await store._write(lambda c: outbound.reset_leases(c, now))
+        return store
+
+    async def close(self) -> None:
+        """Finish what was asked for, then let go of the file."""
+        await self._writer.close()
+        await asyncio.to_thread(self._readers.shutdown)
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+        self._lock.close()
+
+    async def _write(self, job: Callable[[Connection], T], *, durable: bool = True) -> T:
+        return await self._writer.run(job, durable=durable)
+
+    async def _read(self, job: Callable[[Connection], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, self._on_reader, job)
+
+    def _on_reader(self, job: Callable[[Connection], T]) -> T:
+        connection: Connection | None = getattr(self._reading, "connection", None)
+        try:
+            if connection is None:
+                connection = database.connect(self._path, read_only=True)
+                self._reading.connection = connection
+                self._connections.append(connection)
+            return job(connection)
+        except sqlite3.DatabaseError as trouble:
+            raise database.unavailable(trouble) from trouble
+
+    # -- the way out ------------------------------------------------------------------------------
+
+    async def record(self, events: Sequence[NewEvent]) -> list[Recorded]:
+        return await self._write(lambda c: outbound.record(c, events))
+
+    async def lease(self, *, limit: int, now: int, until: int, token: int) -> Leases:
+        return await self._write(
+            lambda c: outbound.lease(c, limit=limit, now=now, until=until, token=token),
+            durable=False,
+        )
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+        return await self._write(lambda c: outbound.settle(c, settlements))
+
+    async def rescue(self, now: int) -> int:
+        return await self._write(lambda c: outbound.rescue(c, now))
+
+    async def replay(self, delivery_id: bytes, now: int) -> Delivery | None:
+        def job(connection: Connection) -> Delivery | None:
+            replayed = outbound.replay(connection, delivery_id, now)
+            found = log.delivery(connection, delivery_id)
+            if found is not None and not replayed:
+                raise Conflict(
+                    "not-final",
+                    f"delivery {found.id} is {found.state}: it is on its way already",
+                    "replay is for deliveries that are delivered or parked",
+                )
+            return found
+
+        return await self._write(job)
+
+    # -- integrations and installations -----------------------------------------------------------
+
+    async def create_integration(self, new: NewIntegration) -> Integration:
+        return await self._write(lambda c: registry.create_integration(c, new))
+
+    async def update_integration(self, integration: Integration) -> Integration:
+        return await self._write(lambda c: registry.update_integration(c, integration))
+
+    async def delete_integration(self, integration_id: int, now: int) -> None:
+        await self._write(lambda c: registry.delete_integration(c, integration_id, now))
+
+    async def integration(self, slug: str) -> Integration | None:
+        return await self._read(lambda c: registry.integration(c, slug))
+
+    async def integrations(self, after: str, limit: int) -> list[Integration]:
+        return await self._read(lambda c: registry.integrations(c, after, limit))
+
+    async def create_installation(
+        self, new: NewInstallation, announcement: NewEvent | None
+    ) -> Installation:
+        return await self._write(lambda c: registry.create_installation(c, new, announcement))
+
+    async def delete_installation(
+        self, uuid: str, now: int, announcement: NewEvent | None
+    ) -> Installation | None:
+        return await self._write(lambda c: registry.delete_installation(c, uuid, now, announcement))
+
+    async def installation(self, uuid: str) -> Installation | None:
+        return await self._read(lambda c: registry.installation(c, uuid))
+
+    async def installations(
+        self, *, organization: str | None = None, integration_id: int | None = None
+    ) -> list[Installation]:
+        return await self._read(lambda c: registry.installations(c, organization, integration_id))
+
+    async def ensure_organization(self, slug: str, now: int) -> int:
+        return await self._write(lambda c: registry.ensure_organization(c, slug, now))
+
+    async def candidates(self, organization: str) -> tuple[int | None, list[Candidate]]:
+        return await self._read(lambda c: registry.candidates(c, organization))
+
+    async def routes(self, integration_ids: Sequence[int]) -> list[Route]:
+        return await self._read(lambda c: registry.routes(c, integration_ids))
+
+    # -- resources, keys, facts -------------------------------------------------------------------
+
+    async def define_resource(self, name: str, actions: tuple[str, ...], now: int) -> None:
+        await self._write(lambda c: registry.define_resource(c, name, actions, now))
+
+    async def resources(self) -> dict[str, tuple[str, ...]]:
+        return await self._read(registry.resources)
+
+    async def add_api_key(self, name: str, digest: bytes, now: int) -> ApiKey:
+        return await self._write(lambda c: registry.add_api_key(c, name, digest, now))
+
+    async def api_keys(self) -> list[ApiKey]:
+        return await self._read(registry.api_keys)
+
+    async def revoke_api_key(self, key_id: int, now: int) -> bool:
+        return await self._write(lambda c: registry.revoke_api_key(c, key_id, now))
+
+    async def fact(self, name: str) -> str | None:
+        def job(connection: Connection) -> str | None:
+            row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+            return None if row is None else str(row[0])
+
+        return await self._read(job)
+
+    async def set_fact(self, name: str, value: str) -> None:
+        sql = "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        await self._write(lambda c: c.execute(sql, (name, value)) and None)
+
+    # -- reading the log --------------------------------------------------------------------------
+
+    async def events(self, public_id: str, organization: str | None) -> list[Event]:
+        return await self._read(lambda c: log.events(c, public_id, organization))
+
+    async def deliveries(self, filter_: DeliveryFilter) -> list[Delivery]:
+        return await self._read(lambda c: log.deliveries(c, filter_))
+
+    async def delivery(self, delivery_id: bytes) -> Delivery | None:
+        return await self._read(lambda c: log.delivery(c, delivery_id))
+
+    async def attempts(self, delivery_id: bytes) -> list[Attempt]:
+        return await self._read(lambda c: log.attempts(c, delivery_id))
+
+    async def attempt_body(self, delivery_id: bytes) -> AttemptBody | None:
+        return await self._read(lambda c: log.attempt_body(c, delivery_id))
+
+    async def ping(self) -> None:
+        await self._write(lambda c: c.execute("UPDATE facts SET value = value WHERE 0") and None)
