@@ -1,1 +1,4 @@
-"""What is true and what to do: values, bytes, signatures, schedules, verdicts. No clock, dice or I/O."""
+"""What is true and what to do: values, bytes, signatures, schedules, verdicts.
+
+No clock, dice or I/O.
+"""

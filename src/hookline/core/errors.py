@@ -11,6 +11,7 @@
     ├── UnsupportedMedia  415
     ├── Invalid           422  well-formed, but against a rule
     ├── Unavailable       503  the store cannot take it now; trying again is right
+    ├── SecretUnreadable  500  a stored secret does not open with the key at hand
     └── UsageError             the command line or a setting is wrong (exit code 2)
 
 Each carries a stable ``code`` (kebab-case), a ``message`` that says what happened, a ``hint`` that
@@ -26,6 +27,7 @@ __all__ = [
     "Invalid",
     "Malformed",
     "NotFound",
+    "SecretUnreadable",
     "TooLarge",
     "Unauthorized",
     "Unavailable",
@@ -104,6 +106,10 @@ class Unavailable(HooklineError):
     """The store cannot take it now; nothing was stored, and trying again is right."""
 
     status = 503
+
+
+class SecretUnreadable(HooklineError):
+    """A stored secret does not open with the key at hand: another key, or other bytes."""
 
 
 class UsageError(HooklineError):
