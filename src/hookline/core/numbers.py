@@ -1,7 +1,7 @@
 """How a number is spelled: as JavaScript does, or as Python does.
 
-A receiver that recomputes ``JSON.stringify(JSON.parse(body))`` holds numbers as doubles and
-spells it by ECMAScript's Number::toString (ECMA-262, 6.1.6.1.20). What we send must look so already.
+A receiver that recomputes ``JSON.stringify(JSON.parse(body))`` holds numbers as doubles, and
+spells them by ECMAScript's Number::toString (ECMA-262, 6.1.6.1.20). What we send must look so.
 Both languages print the shortest digits that read back as the same double, hence Python's ``repr``
 has the right *digits*; only where the exponent form begins, and how it looks, differs:
 

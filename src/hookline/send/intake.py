@@ -48,6 +48,10 @@ class Limits:
     depth: int = 100
     batch_events: int = 1000
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.depth <= DEEPEST - 2:  # the event and the batch around it are two levels
+            raise ValueError(f"depth is {self.depth}, and 1 to {DEEPEST - 2} is safe")
+
 
 @dataclass(frozen=True, slots=True)
 class Submission:

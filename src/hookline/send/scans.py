@@ -1,8 +1,8 @@
 """Cheap scans that prove a document harmless: the guards of the fast way in ``send.intake``.
 
-Each answers "certainly" or "perhaps not". They may find too much, such as a key inside a string, for
-then the slow way decides; they must never find too little. All of them run in C: a loop over the
-document in Python would cost more than reading and writing it.
+Each answers "certainly" or "perhaps not". They may find too much, such as a key inside a string,
+for then the slow way decides; they must never find too little. All of them run in C: a loop over
+the document in Python would cost more than reading and writing it.
 """
 
 import re
