@@ -1,0 +1,155 @@
+"""The mistakes that spoil a signature: a stable cause, what was found, and what to change.
+
+The texts are read by someone whose webhook was just refused. An explanation is one sentence about
+what was proved; a hint tells the receiver what to write instead, by the names of common frameworks.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake.
+
+    Args:
+        cause: stable name, kebab-case.
+        explanation: what was found.
+        hint: what to change.
+    """
+
+    cause: str
+    explanation: str
+    hint: str
+
+
+RAW_BYTES: Final = (
+    "Compute the HMAC over the raw request bytes, before any JSON parser: express.raw(), "
+    "request.get_data(), await request.body()"
+)
+
+UNEXPLAINED: Final = Mistake(
+    "wrong-secret-or-altered-body",
+    "No known mistake explains the signature: it was made with another secret or over other bytes.",
+    "Compare the client secret with the one of this integration (was it rotated?), and see that "
+    f"nothing changes the body on the way. {RAW_BYTES}.",
+)
+NO_SECRET: Final = Mistake(
+    "no-secret",
+    "There is no secret to check the signature with.",
+    "Give the client secret of the integration.",
+)
+MISSING: Final = Mistake(
+    "signature-missing",
+    "There is no signature.",
+    "Read the Sentry-Hook-Signature header; a proxy may drop headers, and some frameworks rename "
+    "them (HTTP_SENTRY_HOOK_SIGNATURE).",
+)
+NOT_HEX: Final = Mistake(
+    "signature-not-hex",
+    "The signature is no hexadecimal number.",
+    "Compare the hex digest, not base64 or raw bytes: hexdigest() or digest('hex').",
+)
+BLANKS: Final = Mistake(
+    "signature-blanks",
+    "Blanks or line breaks surround the signature.",
+    "Strip the header value before comparing.",
+)
+WITH_PREFIX: Final = Mistake(
+    "signature-prefix",
+    "The signature carries a prefix such as sha256=, as other senders write it.",
+    "Compare the bare hex digits; the documented signature has no prefix.",
+)
+UPPER_CASE: Final = Mistake(
+    "signature-upper-case",
+    "The signature is written with upper-case digits.",
+    "Write the digest in lower case before comparing.",
+)
+SECRET_BLANKS: Final = Mistake(
+    "secret-blanks",
+    "The signature fits the secret without the blanks, line breaks or quotes around it.",
+    "Strip the secret where it is read: a file ends with a newline, and some loaders keep quotes.",
+)
+SECRET_NEWLINE: Final = Mistake(
+    "secret-newline",
+    "The signature fits the secret with a newline after it.",
+    "Strip the secret where the signature is computed: it was read from a file together with the "
+    "newline (echo -n writes none).",
+)
+SECRET_HEX: Final = Mistake(
+    "secret-hex-decoded",
+    "The signature fits the secret decoded from hexadecimal.",
+    "Use the secret as text, all its characters as they are, not bytes.fromhex(secret).",
+)
+SECRET_BASE64: Final = Mistake(
+    "secret-base64-decoded",
+    "The signature fits the secret decoded from base64.",
+    "Use the secret as text, all its characters as they are, not base64-decoded.",
+)
+NEWLINE_ADDED: Final = Mistake(
+    "body-newline-added",
+    "The signature fits the body without the newline at its end.",
+    "Keep the bytes as they arrived; an editor, echo or a log added a newline (use printf %s or "
+    "curl --data-binary).",
+)
+NEWLINE_REMOVED: Final = Mistake(
+    "body-newline-removed",
+    "The signature fits the body with a newline after it.",
+    f"Neither strip the body nor add a newline before the HMAC. {RAW_BYTES}.",
+)
+BOM_ADDED: Final = Mistake(
+    "body-bom-added",
+    "The signature fits the body without the byte order mark in front.",
+    "Write the body without a byte order mark (utf-8, not utf-8-sig).",
+)
+BOM_REMOVED: Final = Mistake(
+    "body-bom-removed",
+    "The signature fits the body with a byte order mark in front.",
+    f"Do not decode the body before the HMAC; decoding drops the mark. {RAW_BYTES}.",
+)
+EMPTY: Final = Mistake(
+    "body-empty",
+    "An empty body and {} were taken for each other.",
+    "Body parsers turn an empty body into {} (express.json() does); sign what arrived. "
+    f"{RAW_BYTES}.",
+)
+COMPRESSED: Final = Mistake(
+    "body-compressed",
+    "The signature fits the body when it is decompressed.",
+    "Compute the HMAC over the decompressed body; something on the way compressed it.",
+)
+
+
+def reserialised(cause: str, writer: str) -> Mistake:
+    """Say that the JSON was written again, and by whom."""
+    return Mistake(
+        cause,
+        "The JSON was parsed and written again: "
+        f"the signature fits the body as {writer} writes it.",
+        f"{RAW_BYTES}. The other spelling is that of {writer}.",
+    )
+
+
+def other_algorithm(algorithm: str, *, proved: bool) -> Mistake:
+    """Say that the digest is of another algorithm; ``proved`` means that its value fits, too."""
+    name = f"HMAC-{algorithm.upper()}"
+    found = (
+        f"The signature is the {name} of these bytes."
+        if proved
+        else f"The signature has the length of an {name}."
+    )
+    return Mistake(
+        "signature-other-algorithm",
+        found,
+        'Use HMAC-SHA256: hmac.new(secret, body, hashlib.sha256) or createHmac("sha256", secret).',
+    )
+
+
+def wrong_length(digits: int) -> Mistake:
+    """Say that the digest is no digest of any algorithm that is in use."""
+    return Mistake(
+        "signature-wrong-length",
+        f"The signature has {digits} hex digits instead of 64.",
+        "Take the whole value of the Sentry-Hook-Signature header; a column, variable or copy may "
+        "have cut it.",
+    )
