@@ -1,7 +1,6 @@
 """Why a delivery stands where it stands, in sentences: the log read aloud."""
 
 from collections.abc import Iterator, Sequence
-from http import HTTPStatus
 
 from hookline.core.instants import isoformat
 from hookline.core.lifecycle import State
@@ -45,20 +44,31 @@ def _attempt(attempt: Attempt, policy: Policy | None) -> str:
             )
         case Counted.TIMEOUT:
             limit = "" if policy is None else f" within {policy.timeout_ms / 1000:g} s"
-            return f"{head} got no complete answer{limit} ({attempt.detail}); it counts as a timeout."
+            return (
+                f"{head} got no complete answer{limit} ({attempt.detail}); it counts as a timeout."
+            )
         case Counted.BLOCKED:
             return (
                 f"{head} was not made: {attempt.detail}. To allow it, set HOOKLINE_ALLOW_ADDRESSES."
             )
 
 
+_PHRASES = {
+    200: "OK", 201: "Created", 202: "Accepted", 204: "No Content",
+    301: "Moved Permanently", 302: "Found", 303: "See Other", 307: "Temporary Redirect",
+    308: "Permanent Redirect",
+    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+    405: "Method Not Allowed", 408: "Request Timeout", 410: "Gone", 413: "Content Too Large",
+    415: "Unsupported Media Type", 422: "Unprocessable Content", 429: "Too Many Requests",
+    500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable",
+    504: "Gateway Timeout",
+}  # fmt: skip
+
+
 def _status(status: int | None) -> str:
     if status is None:
         return "without a status"
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
+    return f"{status} {_PHRASES[status]}" if status in _PHRASES else str(status)
 
 
 def _advice(attempt: Attempt) -> str:

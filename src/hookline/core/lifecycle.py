@@ -22,7 +22,9 @@ class State(StrEnum):
     WAITING = "waiting"  # due now or later
     LEASED = "leased"  # a dispatcher holds it; its attempt may be under way
     DELIVERED = "delivered"  # a receiver answered 2xx
-    PARKED = "parked"  # not tried again by itself: exhausted, blocked, gone, or its integration deleted
+    PARKED = (
+        "parked"  # not tried again by itself: exhausted, blocked, gone, or its integration deleted
+    )
 
 
 class Move(StrEnum):

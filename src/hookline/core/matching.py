@@ -50,7 +50,8 @@ def plan(
     """Choose among an organization's installations.
 
     Subscribed resources go to every installation whose integration subscribes to the resource.
-    Alerts go to the integrations named in ``targets``, or without it to every alertable one.
+    Alerts go to the integrations named in ``targets``, or without it to every alertable one, and
+    what concerns installing likewise, or to every public one.
 
     Raises:
         Invalid: ``targets`` for a resource that is not an alert, or a target that is not installed.
@@ -70,11 +71,11 @@ def _check_targets(
 ) -> None:
     if targets is None:
         return
-    if resource.routing is not Routing.ALERT:
+    if resource.routing is Routing.SUBSCRIBED:
         raise Invalid(
             "targets-not-allowed",
             f"{resource.name!r} goes to those who subscribe to it; it takes no targets",
-            "leave targets out, or publish an alert resource",
+            "leave targets out; only alerts and installation events take them",
             where="/targets",
         )
     installed = {each.integration for each in candidates}
@@ -93,14 +94,19 @@ def _wants(
 ) -> tuple[bool, str]:
     if candidate.status is Status.UNSUBSCRIBED:
         return False, "the integration is unsubscribed"
-    if resource.routing is not Routing.ALERT:
-        if resource.name in candidate.resources:
-            return True, f"subscribes to {resource.name}"
-        return False, f"does not subscribe to {resource.name}"
     if targets is not None:
         named = candidate.integration in targets
         return named, "named in targets" if named else "not named in targets"
-    return candidate.alertable, "alertable" if candidate.alertable else "not alertable"
+    match resource.routing:
+        case Routing.SUBSCRIBED:
+            subscribes = resource.name in candidate.resources
+            verb = "subscribes" if subscribes else "does not subscribe"
+            return subscribes, f"{verb} to {resource.name}"
+        case Routing.ALERT:
+            return candidate.alertable, "alertable" if candidate.alertable else "not alertable"
+        case Routing.LIFECYCLE:
+            public = candidate.kind is Kind.PUBLIC
+            return public, "public" if public else "internal"
 
 
 def _made(verdicts: Sequence[tuple[Candidate, bool, str]]) -> Plan:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from hookline.core.lifecycle import State
 from hookline.core.outcome import Counted
+from hookline.core.schedule import RetrySchedule
 
 __all__ = [
     "Attempt",
@@ -60,7 +61,7 @@ class Policy:
 
     timeout_ms: int
     max_in_flight: int
-    retry_schedule: tuple[float, ...]
+    retry_schedule: RetrySchedule
     body_encoding: BodyEncoding
 
 

@@ -112,9 +112,7 @@ def _check_subscribable(resource: Resource, where: str) -> None:
             hint = 'leave it out and set "alertable": true; alerts go to alertable integrations'
         case Routing.LIFECYCLE:
             hint = "leave it out; public integrations get it without subscribing"
-    raise Invalid(
-        "not-subscribable", f"{resource.name!r} is not subscribed to", hint, where=where
-    )
+    raise Invalid("not-subscribable", f"{resource.name!r} is not subscribed to", hint, where=where)
 
 
 def _within(low: float, high: float, unit: str) -> Callable[[float, str], float]:
@@ -148,9 +146,7 @@ _FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
-def check_fields(
-    given: Mapping[str, Any], registered: Mapping[str, Resource]
-) -> dict[str, Any]:
+def check_fields(given: Mapping[str, Any], registered: Mapping[str, Resource]) -> dict[str, Any]:
     """Check the fields of an integration that are given, and return what is kept of each.
 
     Raises:

@@ -1,11 +1,10 @@
 """What to do after an attempt: a pure decision."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from hookline.core.outcome import Answered, Blocked, Counted, Outcome, count
-from hookline.core.schedule import delay_us
+from hookline.core.schedule import RetrySchedule, delay_us
 
 __all__ = ["Delivered", "ParkReason", "Parked", "RetryAt", "Verdict", "judge"]
 
@@ -42,7 +41,7 @@ Verdict = Delivered | RetryAt | Parked
 
 
 def judge(
-    outcome: Outcome, *, schedule: Sequence[float], attempts_made: int, now: int, dice: float
+    outcome: Outcome, *, schedule: RetrySchedule, attempts_made: int, now: int, dice: float
 ) -> Verdict:
     """Decide what follows from an outcome.
 

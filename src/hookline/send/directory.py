@@ -14,6 +14,7 @@ from hookline.core.matching import Candidate, Plan, plan
 from hookline.core.model import Policy
 from hookline.core.resources import Resource, check_action, define, find
 from hookline.core.secret import Secret
+from hookline.send.intake import Submission
 from hookline.store.contract import Store
 from hookline.store.vault import Vault
 
@@ -93,14 +94,17 @@ class Directory:
                 self._organizations.popitem(last=False)
         return organization
 
-    def plan(
-        self, organization: Organization, resource: Resource, targets: tuple[str, ...] | None
-    ) -> Plan:
-        """Where an event of the organization goes."""
-        key = (resource.name, targets)
+    def plan(self, organization: Organization, submission: Submission) -> Plan:
+        """Where an event of the organization goes.
+
+        Raises:
+            Invalid: an unknown resource, action or target.
+        """
+        resource = self.resource(submission.resource, submission.action)
+        key = (resource.name, submission.targets)
         known = organization.plans.get(key)
         if known is None:
-            known = plan(resource, organization.candidates, targets)
+            known = plan(resource, organization.candidates, submission.targets)
             if len(organization.plans) >= MAX_PLANS:
                 organization.plans.clear()
             organization.plans[key] = known

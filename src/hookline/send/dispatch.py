@@ -264,7 +264,7 @@ def _request(leased: Leased, route: OpenRoute, now: int) -> Outbound:
         action=leased.action,
         installation=leased.installation,
         tail=leased.tail,
-        secret=route.secret,
+        secret=route.secret.reveal(),
         timeout_ms=route.policy.timeout_ms,
         now=now,
     )

@@ -8,7 +8,7 @@ import asyncio
 import os
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hookline import __version__
@@ -41,7 +41,7 @@ class EngineConfig:
     database: Path
     allow: AllowList
     secret_key: Secret | None = None
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 class Engine:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from hookline.core.errors import Invalid
 from hookline.core.ids import uuid7
 from hookline.core.matching import Plan
 from hookline.core.model import BodyEncoding
@@ -52,21 +53,24 @@ class Publisher:
         self._flush: asyncio.Task[None] | None = None
 
     async def publish(
-        self, organization: str, submissions: Sequence[Submission]
+        self, organization: str, submissions: Sequence[Submission], *, batch: bool = False
     ) -> list[Recorded]:
         """Record submissions, all or none; returns once they are durable.
 
         Raises:
-            Invalid: an unknown resource, action or target; ``where`` begins with the submission's
-                index where there are several.
+            Invalid: an unknown resource, action or target; in a batch, ``where`` begins with the
+                submission's index.
             Unavailable: the store cannot take it now; nothing was stored.
         """
         known = await self._directory.organization(organization)
-        resources = [self._directory.resource(each.resource, each.action) for each in submissions]
-        plans = [
-            self._directory.plan(known, resource, each.targets)
-            for resource, each in zip(resources, submissions, strict=True)
-        ]
+        plans = []
+        for index, each in enumerate(submissions):
+            try:
+                plans.append(self._directory.plan(known, each))
+            except Invalid as refusal:
+                if batch:
+                    refusal.where = f"/{index}{refusal.where or ''}"
+                raise
         organization_id = known.id
         now = self._clock()
         if organization_id is None:
@@ -92,11 +96,10 @@ class Publisher:
             self._flush = None
 
     def _take_group(self) -> list[_Waiting]:
-        size = 0
-        for count, each in enumerate(self._waiting, 1):
-            size += len(each.events)
-            if size >= MAX_GROUP:
-                break
+        size = count = 0
+        while count < len(self._waiting) and size < MAX_GROUP:
+            size += len(self._waiting[count].events)
+            count += 1
         group, self._waiting = self._waiting[:count], self._waiting[count:]
         return group
 
@@ -104,7 +107,7 @@ class Publisher:
         events = [event for each in group for event in each.events]
         try:
             recorded = await self._store.record(events)
-        except Exception as trouble:  # noqa: BLE001  each publisher is told
+        except Exception as trouble:
             for each in group:
                 if not each.answer.done():
                     each.answer.set_exception(trouble)
@@ -128,10 +131,10 @@ def new_event(
     entropy: Callable[[int], bytes],
 ) -> NewEvent:
     """The rows of an event: itself, and a delivery for each installation that the plan chose."""
-    chance = entropy(16 * (1 + len(plan.chosen)))
+    chance = entropy(8 * (1 + len(plan.chosen)))
     deliveries = tuple(
         NewDelivery(
-            uuid7(now, chance[16 * n : 16 * n + 16]),
+            uuid7(now, chance[8 * n : 8 * n + 8]),
             each.installation_id,
             each.integration_id,
             each.body_encoding is BodyEncoding.ASCII,
@@ -139,7 +142,7 @@ def new_event(
         for n, each in enumerate(plan.chosen, 1)
     )
     return NewEvent(
-        id=uuid7(now, chance[:16]),
+        id=uuid7(now, chance[:8]),
         organization_id=organization_id,
         external_id=submission.id,
         resource=submission.resource,

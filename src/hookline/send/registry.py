@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from hookline.core import envelope
 from hookline.core.actor import SYSTEM, Actor
+from hookline.core.canonical import Document, encode
 from hookline.core.errors import Invalid, NotFound
 from hookline.core.ids import dashed, uuid7
 from hookline.core.matching import Candidate, plan_for_one
@@ -19,7 +21,7 @@ from hookline.core.resources import Resource, define
 from hookline.core.schedule import DEFAULT_SCHEDULE
 from hookline.core.secret import Secret
 from hookline.send.directory import Directory
-from hookline.send.intake import submission_of
+from hookline.send.intake import Submission
 from hookline.send.publish import new_event
 from hookline.store.contract import ApiKey, NewEvent, NewInstallation, NewIntegration, Store
 from hookline.store.vault import Vault
@@ -221,7 +223,7 @@ class Registry:
         code: str | None = None,
         installation_id: int = 0,
     ) -> NewEvent:
-        document: dict[str, Any] = {
+        document: dict[str, Document] = {
             "status": "installed",
             "organization": {"slug": organization, "id": organization_id},
             "app": {
@@ -244,9 +246,11 @@ class Registry:
             status=Status.SUBSCRIBED,
             body_encoding=integration.policy.body_encoding,
         )
+        data: Document = {"installation": document}
+        tail = envelope.tail(encode(data).text, actor.encode())
         return new_event(
             organization_id,
-            submission_of("installation", action, {"installation": document}, actor),
+            Submission("installation", action, None, None, tail, (), actor, {"data": data}),
             plan_for_one(candidate, "its own installation"),
             now=now,
             entropy=self._entropy,
@@ -278,14 +282,14 @@ class Registry:
             )
 
     def _uuid(self) -> str:
-        return dashed(uuid7(self._clock(), self._entropy(16)))
+        return dashed(uuid7(self._clock(), self._entropy(8)))
 
 
 def _policy(fields: Mapping[str, Any]) -> Policy:
     return Policy(
         round(fields["timeout"] * 1000),
         fields["max_in_flight"],
-        tuple(fields["retry_schedule"]),
+        fields["retry_schedule"],
         fields["body_encoding"],
     )
 

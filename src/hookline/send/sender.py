@@ -30,9 +30,8 @@ from urllib.parse import urlsplit
 
 import pycurl
 
-from hookline.core.address import AllowList
+from hookline.core.address import AllowList, decide
 from hookline.core.address import Blocked as BlockedAddress
-from hookline.core.address import decide
 from hookline.core.model import Timings
 from hookline.core.outcome import Answered, Blocked, Outcome, Reason, Unanswered
 from hookline.core.request import Outbound
@@ -139,10 +138,8 @@ class CurlSender:
         completed: list[Completed] = []
         while True:
             queued, succeeded, failed = self._multi.info_read()
-            for curl in succeeded:
-                completed.append(self._finish(curl.slot, None))
-            for curl, number, text in failed:
-                completed.append(self._finish(curl.slot, (number, text)))
+            completed += [self._finish(curl.slot, None) for curl in succeeded]
+            completed += [self._finish(curl.slot, (code, text)) for curl, code, text in failed]
             if not queued:
                 return completed
 

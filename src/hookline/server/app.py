@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from litestar import Litestar, Request
+from litestar import Litestar
 from litestar.connection import ASGIConnection
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
@@ -72,7 +72,7 @@ def make_app(engine: Engine, keys: KeyRing, limits: Limits) -> Application:
         },
         guards=[guard],
         exception_handlers=HANDLERS,
-        openapi_config=None,
+        openapi_config=OpenAPIConfig(title="Hookline", version=__version__, render_plugins=()),
         request_max_body_size=MAX_ADMIN_BODY,
         logging_config=None,
     )

@@ -47,9 +47,9 @@ class ErrorBody(msgspec.Struct, frozen=True):
 def error_bytes(error: HooklineError) -> bytes:
     """The JSON body that says this error."""
     # Text of a stranger's can hold lone surrogates, which JSON in UTF-8 cannot.
-    texts = [_printable(text) for text in (error.code, error.message, error.hint)]
     where = None if error.where is None else _printable(error.where)
-    return msgspec.json.encode(ErrorBody(ErrorDetail(*texts, where=where)))
+    detail = ErrorDetail(error.code, _printable(error.message), _printable(error.hint), where)
+    return msgspec.json.encode(ErrorBody(detail))
 
 
 def _printable(text: str) -> str:
@@ -117,7 +117,9 @@ def _too_deep(_: Request[Any, Any, Any], _error: RecursionError) -> Response[byt
 def _not_found(request: Request[Any, Any, Any], _error: HTTPException) -> Response[bytes]:
     return _respond(
         NotFound(
-            "unknown-path", f"there is nothing at {request.url.path}", "see /openapi.json for the paths"
+            "unknown-path",
+            f"there is nothing at {request.url.path}",
+            "see /openapi.json for the paths",
         )
     )
 
@@ -126,9 +128,7 @@ class _MethodNotAllowed(HooklineError):
     status = 405
 
 
-def _method(
-    request: Request[Any, Any, Any], error: MethodNotAllowedException
-) -> Response[bytes]:
+def _method(request: Request[Any, Any, Any], error: MethodNotAllowedException) -> Response[bytes]:
     allowed = (error.headers or {}).get("Allow") or (error.headers or {}).get("allow") or ""
     return _respond(
         _MethodNotAllowed(
@@ -142,7 +142,9 @@ def _method(
 
 def _client(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     if error.status_code == 413:
-        return _respond(TooLarge("body-too-large", "the body is over the limit", "send less at once"))
+        return _respond(
+            TooLarge("body-too-large", "the body is over the limit", "send less at once")
+        )
     if error.status_code >= 500:
         return _respond(internal_error())
     return _respond(Malformed("bad-request", str(error.detail), "see /openapi.json"))

@@ -55,7 +55,9 @@ def openapi_route(limits: Limits) -> HTTPRouteHandler:
 
 def _completed(document: dict[str, Any], limits: Limits) -> dict[str, Any]:
     documents = (EventDocument, Accepted, AcceptedBatch, Warned, ErrorBody)
-    _, schemas = msgspec.json.schema_components(documents, ref_template="#/components/schemas/{name}")
+    _, schemas = msgspec.json.schema_components(
+        documents, ref_template="#/components/schemas/{name}"
+    )
     components = document.setdefault("components", {})
     components.setdefault("schemas", {}).update(schemas)
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}

@@ -128,7 +128,7 @@ class PublishRoutes:
         body = await _read(receive, length, MAX_BATCH_BYTES)
         ndjson = kind == b"application/x-ndjson"
         submissions = read_batch(body, ndjson=ndjson, limits=self._limits)
-        recorded = await self._publisher.publish(organization, submissions)
+        recorded = await self._publisher.publish(organization, submissions, batch=True)
         return _encoder.encode(AcceptedBatch([_accepted(each) for each in recorded]))
 
 
@@ -187,4 +187,3 @@ def _too_large(limit: int) -> TooLarge:
         f"the body is over {limit:,} bytes",
         "send less in one request, or raise HOOKLINE_MAX_DATA_BYTES",
     )
-

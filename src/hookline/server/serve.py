@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from hookline.core.address import AllowList
 from hookline.core.errors import UsageError
 from hookline.core.secret import Secret
 from hookline.send.dispatch import Limits as DispatchLimits
@@ -69,7 +68,7 @@ async def serving(settings: Settings) -> AsyncIterator[Served]:
 
 def _config(settings: Settings) -> EngineConfig:
     return EngineConfig(
-        database=settings.database_path,
+        database=settings.sqlite_path(),
         allow=settings.allow_addresses,
         secret_key=settings.secret_key,
         limits=DispatchLimits(max_in_flight=settings.max_in_flight),
@@ -130,5 +129,5 @@ async def _until_stopped(server: uvicorn.Server, bound: socket.socket, engine: E
 
 
 async def _started(server: uvicorn.Server, done: "asyncio.Task[None]") -> None:
-    while not server.started and not done.done():
-        await asyncio.sleep(0.005)  # uvicorn has no event for it
+    while not server.started and not done.done():  # noqa: ASYNC110  uvicorn has no event for it
+        await asyncio.sleep(0.005)

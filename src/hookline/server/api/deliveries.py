@@ -30,6 +30,8 @@ from hookline.store.contract import AttemptBody, DeliveryFilter
 
 __all__ = ["Deliveries"]
 
+StateName = Literal["waiting", "leased", "delivered", "parked"]
+
 
 class Deliveries(Controller):
     """``/api/v1/deliveries``."""
@@ -43,7 +45,7 @@ class Deliveries(Controller):
         engine: Engine,
         organization: str | None = None,
         integration: str | None = None,
-        state: Literal["waiting", "leased", "delivered", "parked"] | None = None,
+        in_state: Annotated[StateName | None, Parameter(query="state")] = None,
         before: Annotated[str | None, Parameter(description="the cursor of a page")] = None,
         limit: Annotated[int, Parameter(ge=1, le=200)] = 50,
     ) -> DeliveryPage:
@@ -52,7 +54,7 @@ class Deliveries(Controller):
             DeliveryFilter(
                 organization=organization,
                 integration=integration,
-                state=None if state is None else State(state),
+                state=None if in_state is None else State(in_state),
                 before=None if before is None else _cursor(before),
                 limit=limit + 1,
             )
@@ -135,9 +137,7 @@ def _attempt(
         address=attempt.address,
         http_version=attempt.http_version,
         timings_us=TimingsOut(*attempt.timings),
-        request=RequestOut(
-            delivery.webhook_url, list(headers), printable(sent), base64_text(sent)
-        ),
+        request=RequestOut(delivery.webhook_url, list(headers), printable(sent), base64_text(sent)),
         response=ResponseOut(
             attempt.status,
             printable(attempt.response_head),

@@ -1,4 +1,4 @@
-"""Events, as they were accepted, and where they went.  (Publishing is in ``server.publish``.)"""
+"""Events, as they were accepted, and where they went; ``server.publish`` takes them in."""
 
 import msgspec
 from litestar import Controller, get

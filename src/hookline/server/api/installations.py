@@ -17,9 +17,7 @@ class Installations(Controller):
     tags = ("installations",)
 
     @post("/organizations/{organization:str}/installations", summary="Install", status_code=201)
-    async def create(
-        self, organization: str, data: InstallationIn, engine: Engine
-    ) -> InstalledOut:
+    async def create(self, organization: str, data: InstallationIn, engine: Engine) -> InstalledOut:
         """Install a public integration, which gets ``installation.created``.
 
         The grant code is in this answer and in that webhook, and nowhere else.

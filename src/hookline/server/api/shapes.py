@@ -82,7 +82,9 @@ class IntegrationChanges(msgspec.Struct, forbid_unknown_fields=True):
 def given(struct: msgspec.Struct) -> dict[str, Any]:
     """The fields that a caller gave."""
     fields = msgspec.structs.asdict(struct)
-    return {name: value for name, value in fields.items() if value is not UNSET and value is not None}
+    return {
+        name: value for name, value in fields.items() if value is not UNSET and value is not None
+    }
 
 
 class InstallationOut(msgspec.Struct, kw_only=True):
@@ -401,7 +403,7 @@ class Explanation(msgspec.Struct):
 
 
 def printable(data: bytes) -> str:
-    """Bytes as text that JSON can carry; what is not UTF-8 is shown as ``\\xNN``."""
+    """Bytes as text that JSON can carry; what is not UTF-8 is shown escaped."""
     return data.decode("utf-8", "backslashreplace")
 
 

@@ -11,7 +11,16 @@ from typing import IO, Final
 
 from hookline.core.errors import Unavailable, UsageError
 
-__all__ = ["APPLICATION_ID", "QUERIES", "connect", "lock", "migrate", "migrations", "open_checked", "unavailable"]
+__all__ = [
+    "APPLICATION_ID",
+    "QUERIES",
+    "connect",
+    "lock",
+    "migrate",
+    "migrations",
+    "open_checked",
+    "unavailable",
+]
 
 APPLICATION_ID: Final = 0x484B4C4E  # "HKLN", where SQLite files say whose they are
 
@@ -198,4 +207,3 @@ def unavailable(trouble: sqlite3.Error) -> Unavailable:
         number, ("database-unavailable", "the database failed", "see the server's log")
     )
     return Unavailable(code, f"{message} ({trouble})", hint)
-

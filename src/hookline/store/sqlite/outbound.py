@@ -171,8 +171,15 @@ def settle(connection: Connection, settlements: Sequence[Settlement]) -> list[bo
 def _settled_row(settlement: Settlement) -> Row:
     state, reason, due = _became(settlement)
     at = None if state is State.WAITING else settlement.settled_at
-    number = settlement.attempt.number
-    return (settlement.delivery_id, settlement.token, state, reason, due, 1, number, at)
+    return (
+        settlement.delivery_id,
+        settlement.token,
+        state,
+        reason,
+        due,
+        settlement.attempt.number,
+        at,
+    )
 
 
 def _became(settlement: Settlement) -> tuple[State, str | None, int]:

@@ -66,15 +66,13 @@ WHERE integration_id = :integration_id
 
 -- settle_deliveries --
 -- What became of leased deliveries; a row whose lease is no longer ours stays as it is.
-WITH s (id, lease, state, park_reason, due_at, schedule_position, attempts_made, settled_at) AS (
-    VALUES {rows}
-)
+-- Columns: id, lease, state, park_reason, due_at, attempts_made, settled_at. (SQLite names the columns
+-- of VALUES itself, and a common table expression in front would hide the row count from Python.)
 UPDATE deliveries SET
-    state = s.state, park_reason = s.park_reason, due_at = s.due_at, lease = NULL, leased_until = NULL,
-    schedule_position = deliveries.schedule_position + s.schedule_position,
-    attempts_made = s.attempts_made, settled_at = s.settled_at
-FROM s
-WHERE deliveries.id = s.id AND deliveries.state = 'leased' AND deliveries.lease = s.lease
+    state = s.column3, park_reason = s.column4, due_at = s.column5, lease = NULL, leased_until = NULL,
+    schedule_position = schedule_position + 1, attempts_made = s.column6, settled_at = s.column7
+FROM (VALUES {rows}) AS s
+WHERE deliveries.id = s.column1 AND deliveries.state = 'leased' AND deliveries.lease = s.column2
 
 -- insert_attempts --
 -- The log: one row an attempt.

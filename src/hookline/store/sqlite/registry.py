@@ -15,6 +15,7 @@ from hookline.core.model import (
     Policy,
     Status,
 )
+from hookline.core.schedule import RetrySchedule
 from hookline.core.verdict import ParkReason
 from hookline.store.contract import (
     ApiKey,
@@ -264,9 +265,7 @@ def routes(connection: Connection, integration_ids: Sequence[int]) -> list[Route
     ]
 
 
-def define_resource(
-    connection: Connection, name: str, actions: tuple[str, ...], now: int
-) -> None:
+def define_resource(connection: Connection, name: str, actions: tuple[str, ...], now: int) -> None:
     """Register a publisher's resource."""
     try:
         connection.execute(
@@ -309,7 +308,9 @@ def revoke_api_key(connection: Connection, key_id: int, now: int) -> bool:
 
 
 def _policy(timeout_ms: int, max_in_flight: int, schedule: str, encoding: str) -> Policy:
-    return Policy(timeout_ms, max_in_flight, tuple(json.loads(schedule)), BodyEncoding(encoding))
+    return Policy(
+        timeout_ms, max_in_flight, RetrySchedule(json.loads(schedule)), BodyEncoding(encoding)
+    )
 
 
 def _integration(row: tuple[Any, ...]) -> Integration:

@@ -103,18 +103,19 @@ class Writer:
         try:
             self._sync(any(job.durable for job in group))
             connection.execute("BEGIN IMMEDIATE")
-            if len(group) == 1:
-                answers = [(group[0].run(connection), None)]
-            else:
-                answers = [self._run_apart(job) for job in group]
+            alone = len(group) == 1
+            answers = [self._run_alone(job) if alone else self._run_apart(job) for job in group]
             connection.execute("COMMIT")
         except sqlite3.DatabaseError as trouble:
             self._undo()
             return [(None, unavailable(trouble))] * len(group)
-        except Exception as refusal:  # noqa: BLE001  the only job's own, passed on to its caller
+        except Exception as refusal:
             self._undo()
             return [(None, refusal)]
         return answers
+
+    def _run_alone(self, job: _Job) -> tuple[Any, BaseException | None]:
+        return job.run(self._connection), None
 
     def _run_apart(self, job: _Job) -> tuple[Any, BaseException | None]:
         self._connection.execute("SAVEPOINT job")
@@ -122,7 +123,7 @@ class Writer:
             answer = job.run(self._connection)
         except sqlite3.DatabaseError:
             raise
-        except Exception as refusal:  # noqa: BLE001  passed on to the job's caller
+        except Exception as refusal:
             self._connection.execute("ROLLBACK TO job")
             self._connection.execute("RELEASE job")
             return None, refusal
