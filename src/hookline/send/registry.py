@@ -8,12 +8,12 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from uuid import UUID
 
 from hookline.core import envelope
 from hookline.core.actor import SYSTEM, Actor
 from hookline.core.canonical import Document, encode
 from hookline.core.errors import Invalid, NotFound
-from hookline.core.ids import dashed, uuid7
 from hookline.core.matching import Candidate, plan_for_one
 from hookline.core.model import BodyEncoding, Installation, Integration, Kind, Policy, Status
 from hookline.core.registration import check_fields, check_name, check_organization, slug_from
@@ -282,7 +282,8 @@ class Registry:
             )
 
     def _uuid(self) -> str:
-        return dashed(uuid7(self._clock(), self._entropy(8)))
+        # Version 4, as the documented system's are: a receiver may well check that.
+        return str(UUID(bytes=self._entropy(16), version=4))
 
 
 def _policy(fields: Mapping[str, Any]) -> Policy:
