@@ -142,6 +142,17 @@ ONE_MISTAKE = [
     ),
     *(
         (
+            "body-unread",
+            BODY,
+            sign(SECRET, signed),
+            "The signature fits an empty body or {}, not the bytes that are here.",
+            "Read the body once and keep it: a parser that ran before emptied the stream, or did "
+            f"not run and left {{}}. {RAW_BYTES}.",
+        )
+        for signed in (b"", b"{}")
+    ),
+    *(
+        (
             "body-compressed",
             packed,
             sign(SECRET, BODY),
@@ -470,6 +481,9 @@ def test_a_compression_bomb_is_not_unfolded() -> None:
         packed = gzip.compress(plain, 6, mtime=0)
         found = diagnose(packed, sign(SECRET, plain), [SECRET], reserialisers=())
         assert found.cause == cause, size
+        if size > limit:  # nor is the part that was looked at taken for the whole
+            found = diagnose(packed, sign(SECRET, plain[:limit]), [SECRET], reserialisers=())
+            assert found.cause == "wrong-secret-or-altered-body", size
 
 
 @pytest.mark.parametrize("body", [b"\x1f\x8b", b"\x1f\x8b\x08\x00junk", b"x", b"xyz", b"\x78\x9c"])
@@ -517,6 +531,8 @@ def test_bodies_in_odd_encodings(body: bytes) -> None:
     secrets=st.lists(ANY_TEXT, max_size=3),
 )
 @example(body=b"", signature="", secrets=[""])
+@example(body=b"\xff", signature="\ud800", secrets=["\ud800"])
+@example(body=b"\xff", signature="0" * 40, secrets=["\ud800"])
 def test_it_never_raises(body: bytes, signature: str, secrets: list[str]) -> None:
     """Any bytes, any signature and any secrets lead to a diagnosis with a stable cause."""
     found = diagnose(body, signature, secrets)
