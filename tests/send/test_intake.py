@@ -447,10 +447,11 @@ def test_limits_that_the_stack_does_not_bear_cannot_be_set() -> None:
 # --- batches ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("last", ["é", "\ud800"], ids=["splittable", "not splittable"])
 @pytest.mark.parametrize("ndjson", [False, True], ids=["list", "lines"])
-def test_a_batch_is_its_events_in_order(ndjson: bool) -> None:
+def test_a_batch_is_its_events_in_order(ndjson: bool, last: str) -> None:
     """Each as if it had come alone, fast or slow; warnings with their index."""
-    texts = [event(data={"n": 1.0}), event(data={"1": 2**60, "0": 1}), event(data={"n": "\ud800"})]
+    texts = [event(data={"n": 1.0}), event(data={"1": 2**60, "0": 1}), event(data={"n": last})]
     batch = b"\r\n\n".join(texts) + b"\n" if ndjson else b"[%b]" % b", ".join(texts)
     read = read_batch(batch, ndjson=ndjson, limits=LIMITS)
     alone = [read_event(text, LIMITS) for text in texts]

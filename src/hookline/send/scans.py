@@ -55,7 +55,10 @@ def shallow(body: bytes, depth: int) -> bool:
     if len(body.translate(None, _NOT_BRACKETS)) <= 2 * depth + 2:
         return True
     unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    nest = b"".join(unescaped.translate(None, _NOT_STRUCTURE).split(b'"')[::2])
+    # Two quotation marks side by side go first: what is inside and what outside stays so, and few
+    # pieces are left to join.
+    structure = unescaped.translate(None, _NOT_STRUCTURE).replace(b'""', b"")
+    nest = b"".join(structure.split(b'"')[::2])
     for _ in range(min(depth, _DEEPEST_QUICKLY) // 2):
         nest = nest.replace(b"{}", b"").replace(b"[]", b"")
         if not nest:
