@@ -289,7 +289,7 @@ def outcome(read: Callable[[], Any]) -> Any:
     return [(one, one.ascii_tail()) for one in many]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(text=hostile, limits=st.sampled_from([LIMITS, LIMITS, SMALL]))
 def test_the_fast_way_says_what_the_slow_way_says(text: bytes, limits: Limits) -> None:
     """Byte for byte and error for error; and nothing but a HooklineError is ever raised."""
@@ -297,7 +297,7 @@ def test_the_fast_way_says_what_the_slow_way_says(text: bytes, limits: Limits) -
     assert outcome(lambda: read_event(text, limits)) == slow
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(texts=st.lists(plain | posted, min_size=1, max_size=8))
 def test_what_is_accepted_is_a_fixed_point_of_the_engine(v8: Reprint, texts: list[str]) -> None:
     """Whichever way it was read."""
@@ -310,7 +310,7 @@ def test_what_is_accepted_is_a_fixed_point_of_the_engine(v8: Reprint, texts: lis
     assert bodies == v8(bodies)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(parts=st.lists(hostile, max_size=4), limits=st.sampled_from([LIMITS, SMALL]))
 def test_a_list_is_read_as_if_slowly_and_whole(parts: list[bytes], limits: Limits) -> None:
     """Also where one part's brackets close another's."""
@@ -320,7 +320,7 @@ def test_a_list_is_read_as_if_slowly_and_whole(parts: list[bytes], limits: Limit
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(parts=st.lists(hostile, max_size=4), limits=st.sampled_from([LIMITS, SMALL]))
 def test_lines_are_read_or_refused(parts: list[bytes], limits: Limits) -> None:
     """Nothing but a HooklineError, and its place begins with the index of an event."""
@@ -330,7 +330,7 @@ def test_lines_are_read_or_refused(parts: list[bytes], limits: Limits) -> None:
         assert result[4].split("/")[1].isdecimal()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(text=st.binary(max_size=60), ndjson=st.booleans())
 def test_any_bytes_are_refused_or_read(text: bytes, ndjson: bool) -> None:
     """Noise is refused like a mistake, whatever it is posted as."""

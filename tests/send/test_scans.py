@@ -73,3 +73,12 @@ def test_what_is_wide_is_shallow(filler: str) -> None:
     """Hundreds of containers, and code in strings, are no depth."""
     frames = ",".join([f'{{"vars":[{filler}]}}'] * 300)
     assert shallow(f'{{"data":{{"frames":[{frames}]}}}}'.encode(), 100)
+
+
+@pytest.mark.parametrize("depth", [8, 38, 39, 40, 41, 60])
+def test_objects_and_arrays_in_turn_are_counted_each(depth: int) -> None:
+    """One sweep takes away both; a sweep that counted as one level would let twice as many pass."""
+    levels = (depth + 1) // 2 + 1
+    text = b'{"data":' + b'{"a":[' * levels + b"[],[]," * 99 + b"[]" + b"]}" * levels + b"}"
+    json.loads(text)
+    assert not shallow(text, depth)
