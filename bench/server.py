@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 
 import uvloop
 
@@ -11,7 +12,7 @@ from hookline.settings import Settings
 
 async def main() -> None:
     settings = Settings.from_environ(os.environ)
-    async with serving(settings) as served:
+    async with serving(settings, signals=(signal.SIGTERM, signal.SIGINT)) as served:
         print(served.url.rpartition(":")[2], flush=True)
         await asyncio.shield(served.done)
 

@@ -223,7 +223,9 @@ class Dispatcher:
         now = self._clock()
         requests = []
         for leased in leases.deliveries:
-            route = routes[leased.integration_id]
+            route = routes.get(leased.integration_id)
+            if route is None:  # its secret is unreadable; the lease runs out, and it is tried again
+                continue
             outbound = _request(leased, route, now)
             requests.append((InFlight(leased, route, outbound), outbound))
             self._in_flight[leased.id] = now
