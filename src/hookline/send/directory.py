@@ -116,7 +116,7 @@ class Directory:
         return known
 
     async def routes(self, integration_ids: Iterable[int]) -> dict[int, OpenRoute]:
-        """How the requests of these integrations are made; one whose secret is unreadable is left out."""
+        """How the requests of these integrations are made; one whose secret is unreadable is missing."""
         found = {}
         missing = []
         for integration_id in set(integration_ids):
