@@ -95,6 +95,10 @@ class Bench:
     async def publish(self, count: int = 1, organization: str = "acme", **given: Any) -> Any:
         return await self.publisher.publish(organization, [submission(**given)] * count)
 
+    async def publish_batch(self, *given: dict[str, Any]) -> Any:
+        batch = [submission(**each) for each in given]
+        return await self.publisher.publish("acme", batch, batch=True)
+
     async def settled(self) -> None:
         """Wait until the dispatcher has nothing under way and nothing to settle."""
         async with asyncio.timeout(10):

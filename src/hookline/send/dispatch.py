@@ -213,6 +213,7 @@ class Dispatcher:
             counted = await self._store.settle(settlements)
         except Unavailable:
             self._settlements = settlements + self._settlements
+            self._lease_due = 0  # the slots that they will free are to be leased again
             raise
         lost = counted.count(False)
         if lost:
