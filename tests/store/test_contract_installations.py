@@ -154,3 +154,9 @@ async def test_routes(world):
         Route(each.id, each.uuid, each.webhook_url, each.policy, new.sealed_secret)
         for each, new in zip(made[:2], news, strict=False)
     ]
+
+
+async def test_routes_of_nobody(world):
+    """No ids, no routes."""
+    await world.app()
+    assert await world.store.routes([]) == []

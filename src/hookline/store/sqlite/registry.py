@@ -257,6 +257,8 @@ def candidates(connection: Connection, organization: str) -> tuple[int | None, l
 
 def routes(connection: Connection, integration_ids: Sequence[int]) -> list[Route]:
     """What a dispatcher must know of these integrations, deleted ones included."""
+    if not integration_ids:
+        return []
     marks = ",".join(["(?)"] * len(integration_ids))
     sql = QUERIES["routes"].replace("{rows}", marks)
     return [
