@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from hookline.core.errors import Conflict
+from hookline.core.errors import Conflict, NotFound
 from hookline.core.lifecycle import State
 from hookline.core.model import BodyEncoding, Integration, Kind, Policy, Status
 from hookline.core.schedule import RetrySchedule
@@ -101,6 +101,18 @@ async def test_an_update_replaces_what_may_change(world):
     assert await world.store.integration("app") == changed
     (route,) = await world.store.routes([app.integration.id])
     assert (route.webhook_url, route.policy) == ("https://other.example/", changed.policy)
+
+
+async def test_an_update_of_a_deleted_integration(world):
+    """Whoever is too late is told so, also when another integration has the slug by now."""
+    app = await world.app("app")
+    await world.store.delete_integration(app.integration.id, world.START)
+    with pytest.raises(NotFound):
+        await world.store.update_integration(app.integration)
+    heir = await world.app("app")
+    with pytest.raises(NotFound):
+        await world.store.update_integration(replace(app.integration, name="Ghost"))
+    assert await world.store.integration("app") == heir.integration
 
 
 async def recapped(world, app, cap: int) -> None:

@@ -238,7 +238,10 @@ class Store(Protocol):
         ...
 
     async def update_integration(self, integration: Integration) -> Integration:
-        """Replace what may change: name, URL, resources, alertable, policy."""
+        """Replace what may change: name, URL, resources, alertable, policy.
+
+        Raises ``NotFound`` where it was deleted meanwhile.
+        """
         ...
 
     async def delete_integration(self, integration_id: int, now: int) -> None:
