@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hookline.core.errors import Conflict
+from hookline.core.errors import Conflict, NotFound
 from hookline.core.matching import Candidate
 from hookline.core.model import BodyEncoding, Kind, Status
 from hookline.store.contract import Route
@@ -160,3 +160,13 @@ async def test_routes_of_nobody(world):
     """No ids, no routes."""
     await world.app()
     assert await world.store.routes([]) == []
+
+
+async def test_installing_what_was_deleted(world):
+    """Whoever is too late is told so: a deleted integration gets no installation in force."""
+    app = await world.app()
+    await world.store.delete_integration(app.integration.id, world.START)
+    new = world.new_installation(app.integration, "globex")
+    with pytest.raises(NotFound):
+        await world.store.create_installation(new, None)
+    assert await world.store.installation(new.uuid) is None

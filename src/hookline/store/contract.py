@@ -262,7 +262,8 @@ class Store(Protocol):
         """Install, and record the event that says so, in one transaction.
 
         The announcement's deliveries are for the new installation, whatever id they carry.
-        Raises ``Conflict`` where the organization has it already.
+        Raises ``Conflict`` where the organization has it already, ``NotFound`` where the integration
+        was deleted meanwhile.
         """
         ...
 

@@ -169,6 +169,7 @@ def create_installation(
     connection: Connection, new: NewInstallation, announcement: NewEvent | None
 ) -> Installation:
     """Install, and record the event that says so."""
+    _check_there(connection, new.integration_id)
     organization_id = ensure_organization(connection, new.organization, new.now)
     taken = connection.execute(
         "SELECT uuid FROM installations"
