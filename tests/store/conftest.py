@@ -6,7 +6,7 @@ A second store joins the suite by adding its factory to ``FACTORIES``: nothing i
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -142,6 +142,11 @@ class World:
 
     def new_installation(self, integration: Integration, organization: str) -> NewInstallation:
         return NewInstallation(self.new_uuid(), integration.id, organization, b"digest", START)
+
+    async def recap(self, app: App, cap: int, *, at: int = START) -> None:
+        """Give an app's lane another cap."""
+        wanted = replace(app.integration.policy, max_in_flight=cap)
+        await self.store.update_integration(replace(app.integration, policy=wanted, updated_at=at))
 
     def event(self, *apps: App, at: int = START, in_ascii: bool = False, **values) -> NewEvent:
         """An event for these apps, in the organization of the first."""

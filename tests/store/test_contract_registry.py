@@ -115,17 +115,12 @@ async def test_an_update_of_a_deleted_integration(world):
     assert await world.store.integration("app") == heir.integration
 
 
-async def recapped(world, app, cap: int) -> None:
-    wanted = replace(app.integration.policy, max_in_flight=cap)
-    await world.store.update_integration(replace(app.integration, policy=wanted))
-
-
 async def test_a_higher_cap_takes_effect_at_once(world):
     """What waited for a slot is leased as soon as there are more of them."""
     app = await world.app(max_in_flight=1)
     await world.waiting(app, 5)
     assert len(await world.leased()) == 1
-    await recapped(world, app, 3)
+    await world.recap(app, 3)
     assert len(await world.leased()) == 2
     assert await world.leased() == []
 
@@ -135,7 +130,7 @@ async def test_a_lower_cap_lets_what_is_under_way_finish(world):
     app = await world.app(max_in_flight=4)
     await world.waiting(app, 10)
     held = await world.leased()
-    await recapped(world, app, 2)
+    await world.recap(app, 2)
     for each in held[:2]:
         await world.settle(each)
         assert await world.leased() == []
@@ -146,13 +141,13 @@ async def test_a_lower_cap_lets_what_is_under_way_finish(world):
 async def test_a_new_cap_for_an_idle_lane(world):
     """A lane in which nothing waits, or nothing is due, is not leased from for being resized."""
     app = await world.app(max_in_flight=1)
-    await recapped(world, app, 2)
+    await world.recap(app, 2)
     assert await world.lease() == ([], None)
     await world.waiting(app)
     (held,) = await world.leased()
     due = world.START + world.MINUTE
     await world.settle(held, RetryAt(due))
-    await recapped(world, app, 3)
+    await world.recap(app, 3)
     assert await world.lease() == ([], due)
 
 
