@@ -96,9 +96,9 @@ class World:
     SECOND = SECOND
     MINUTE = MINUTE
 
-    def __init__(self, store: Store):
+    def __init__(self, store: Store, first: int = 1):
         self.store = store
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(first)
 
     def new_id(self) -> bytes:
         """16 bytes, greater than those before."""
