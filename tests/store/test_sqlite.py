@@ -166,6 +166,15 @@ async def test_a_file_has_one_owner(store, tmp_path):
     await second.close()
 
 
+async def test_the_lock_spoils_no_file_that_was_there(tmp_path):
+    """Somebody's own file beside the database, by chance named as the lock is, keeps its bytes."""
+    beside = tmp_path / "hookline.db.lock"
+    beside.write_bytes(b"mine")
+    store = await SqliteStore.open(tmp_path / "hookline.db", NOW)
+    await store.close()
+    assert beside.read_bytes() == b"mine"
+
+
 async def test_a_folder_that_does_not_exist(tmp_path):
     """It is not made: a mistyped path should be noticed."""
     with pytest.raises(UsageError) as caught:

@@ -60,7 +60,9 @@ def lock(path: Path) -> IO[bytes]:
     """
     lock_path = path.with_name(path.name + ".lock")
     try:
-        handle = lock_path.open("wb")
+        handle = lock_path.open(
+            "ab"
+        )  # a file of that name may be there already: it keeps its bytes
     except OSError as trouble:
         raise _cannot_open(path, trouble.strerror or str(trouble)) from trouble
     try:
