@@ -115,6 +115,7 @@ STRANGERS = {
     "another program's, in WAL": (lambda path: strangers_database(path, "WAL"), "not-our-database"),
     "text": (lambda path: path.write_text("dear diary\n" * 99), "not-a-database"),
     "zeros": (lambda path: path.write_bytes(bytes(9999)), "not-a-database"),
+    "one byte": (lambda path: path.write_bytes(b"x"), "not-a-database"),
     "newer": (newer_database, "newer-schema"),
 }
 
