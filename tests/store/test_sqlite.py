@@ -230,6 +230,19 @@ async def test_a_file_that_cannot_be_written(folder):
     await (await SqliteStore.open(path, NOW)).close()
 
 
+async def test_an_opening_that_fails_late_lets_go(tmp_path):
+    """When the file is locked as its leases are to be voided, no thread and no lock stays behind."""
+    path = tmp_path / "hookline.db"
+    await (await SqliteStore.open(path, NOW)).close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable) as caught:
+            await SqliteStore.open(path, NOW)
+    assert caught.value.code == "database-locked"
+    assert {each.name for each in threading.enumerate()} & {"hookline-writer"} == set()
+    await (await SqliteStore.open(path, NOW)).close()
+
+
 # -- the schema -----------------------------------------------------------------------------------
 
 
