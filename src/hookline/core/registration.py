@@ -68,7 +68,7 @@ def slug_from(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:MAX_SLUG].strip("-")
 
 
-def check_organization(value: str, where: str = "/organization") -> str:
+def check_organization(value: str, where: str | None = "/organization") -> str:
     """An organization's slug: as the publisher names its tenants."""
     if len(value) <= 64 and _ORGANIZATION.fullmatch(value):
         return value

@@ -7,13 +7,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from hookline.core.errors import UsageError
+from hookline.core.errors import Malformed, UsageError
 from hookline.core.secret import Secret
 from hookline.send.dispatch import Limits as DispatchLimits
 from hookline.send.engine import Engine, EngineConfig
 from hookline.send.intake import Limits
 from hookline.server.app import make_app
+from hookline.server.errors import error_bytes
 from hookline.server.keys import KeyRing
 from hookline.settings import Settings
 
@@ -103,11 +105,30 @@ def _bind(host: str, port: int) -> socket.socket:
     return bound
 
 
+class Protocol(HttpToolsProtocol):
+    """HTTP/1.1 by httptools, refusing what is not HTTP in the one error shape, too."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse, and hang up: where the next request would begin is anybody's guess."""
+        body = error_bytes(
+            Malformed(
+                "not-http", "this is not an HTTP/1.1 request", "check the client or the proxy"
+            )
+        )
+        head = (
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+
 def _server(engine: Engine, keys: KeyRing, settings: Settings) -> uvicorn.Server:
     app = make_app(engine, keys, Limits(data_bytes=settings.max_data_bytes))
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
+        ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,

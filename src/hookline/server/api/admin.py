@@ -1,13 +1,20 @@
 """Resources and keys."""
 
-from litestar import Controller, delete, get, post
+from typing import Annotated, Any
+
+from litestar import Controller, Request, delete, get, post
+from litestar.params import Parameter
 
 from hookline.core.resources import DOCUMENTED
 from hookline.send.engine import Engine
 from hookline.server.api.shapes import KeyCreated, KeyIn, KeyOut, ResourceIn, ResourceOut
+from hookline.server.body import read, takes
 from hookline.server.keys import KeyRing
 
 __all__ = ["Keys", "Resources"]
+
+# Beyond it SQLite has no integer, and there is no such key.
+KeyId = Annotated[int, Parameter(ge=1, le=2**63 - 1)]
 
 
 class Resources(Controller):
@@ -16,9 +23,10 @@ class Resources(Controller):
     path = "/api/v1/resources"
     tags = ("resources",)
 
-    @post(summary="Register a resource", status_code=201)
-    async def create(self, data: ResourceIn, engine: Engine) -> ResourceOut:
+    @post(summary="Register a resource", status_code=201, opt=takes(ResourceIn))
+    async def create(self, request: Request[Any, Any, Any], engine: Engine) -> ResourceOut:
         """Register a resource of your own; integrations can subscribe to it at once."""
+        data = await read(request, ResourceIn)
         return ResourceOut.of(await engine.registry.define_resource(data.name, data.actions))
 
     @get(summary="List resources")
@@ -34,9 +42,12 @@ class Keys(Controller):
     path = "/api/v1/keys"
     tags = ("keys",)
 
-    @post(summary="Make a key", status_code=201)
-    async def create(self, data: KeyIn, engine: Engine, keys: KeyRing) -> KeyCreated:
+    @post(summary="Make a key", status_code=201, opt=takes(KeyIn))
+    async def create(
+        self, request: Request[Any, Any, Any], engine: Engine, keys: KeyRing
+    ) -> KeyCreated:
         """Make a key of this API; it is in this answer and nowhere else."""
+        data = await read(request, KeyIn)
         made, key = await engine.registry.create_key(data.name)
         keys.load(await engine.store.api_keys())
         return KeyCreated.made(made, key.reveal())
@@ -47,7 +58,7 @@ class Keys(Controller):
         return [KeyOut.of(each) for each in await engine.store.api_keys()]
 
     @delete("/{id:int}", summary="Revoke a key")
-    async def revoke(self, id: int, engine: Engine, keys: KeyRing) -> None:  # noqa: A002
+    async def revoke(self, id: KeyId, engine: Engine, keys: KeyRing) -> None:  # noqa: A002
         """Revoke a key; requests with it are refused from now on."""
         await engine.registry.revoke_key(id)
         keys.load(await engine.store.api_keys())

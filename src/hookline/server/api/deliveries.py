@@ -1,5 +1,6 @@
 """Deliveries and their attempts: list, look, explain, replay."""
 
+import re
 from typing import Annotated, Literal
 
 from litestar import Controller, get, post
@@ -12,6 +13,7 @@ from hookline.core.explain import explain
 from hookline.core.headers import webhook_headers
 from hookline.core.instants import isoformat
 from hookline.core.lifecycle import State
+from hookline.core.quoting import excerpt
 from hookline.send.engine import Engine, now_us
 from hookline.server.api.shapes import (
     AttemptOut,
@@ -29,6 +31,8 @@ from hookline.server.api.shapes import (
 from hookline.store.contract import AttemptBody, DeliveryFilter
 
 __all__ = ["Deliveries"]
+
+_ID = re.compile(r"[0-9a-f]{32}")
 
 StateName = Literal["waiting", "leased", "delivered", "parked"]
 
@@ -96,18 +100,15 @@ async def _find(engine: Engine, public_id: str) -> model.Delivery:
     if delivery is None:
         raise NotFound(
             "unknown-delivery",
-            f"there is no delivery {public_id!r}",
+            f"there is no delivery {excerpt(public_id)}",
             "the id is the Request-ID that the receiver saw: 32 hex digits",
         )
     return delivery
 
 
 def _uuid(text: str) -> bytes | None:
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        return None
-    return key if len(key) == 16 else None
+    # Not by bytes.fromhex alone: it takes blanks between the digits.
+    return bytes.fromhex(text) if _ID.fullmatch(text) else None
 
 
 def _cursor(text: str) -> bytes:

@@ -1,11 +1,14 @@
 """Installations: an integration in an organization."""
 
-from litestar import Controller, delete, get, post
+from typing import Any
+
+from litestar import Controller, Request, delete, get, post
 
 from hookline.core.actor import SYSTEM, Actor, check_actor
 from hookline.core.registration import check_organization
 from hookline.send.engine import Engine
 from hookline.server.api.shapes import ActorIn, InstallationIn, InstallationOut, InstalledOut
+from hookline.server.body import read, takes
 
 __all__ = ["Installations"]
 
@@ -16,14 +19,22 @@ class Installations(Controller):
     path = "/api/v1"
     tags = ("installations",)
 
-    @post("/organizations/{organization:str}/installations", summary="Install", status_code=201)
-    async def create(self, organization: str, data: InstallationIn, engine: Engine) -> InstalledOut:
+    @post(
+        "/organizations/{organization:str}/installations",
+        summary="Install",
+        status_code=201,
+        opt=takes(InstallationIn),
+    )
+    async def create(
+        self, organization: str, request: Request[Any, Any, Any], engine: Engine
+    ) -> InstalledOut:
         """Install a public integration, which gets ``installation.created``.
 
         The grant code is in this answer and in that webhook, and nowhere else.
         """
+        data = await read(request, InstallationIn)
         installation, code = await engine.registry.install(
-            check_organization(organization, where="/organization"),
+            check_organization(organization, where=None),
             data.integration,
             _actor(data.actor),
         )
@@ -32,6 +43,7 @@ class Installations(Controller):
     @get("/organizations/{organization:str}/installations", summary="List installations")
     async def list_all(self, organization: str, engine: Engine) -> list[InstallationOut]:
         """The installations of an organization that are in force."""
+        check_organization(organization, where=None)
         found = await engine.store.installations(organization=organization)
         return [InstallationOut.of(each) for each in found]
 

@@ -1,8 +1,8 @@
 """Integrations: register, look, change, delete."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Controller, delete, get, patch, post
+from litestar import Controller, Request, delete, get, patch, post
 from litestar.params import Parameter
 
 from hookline.send.engine import Engine
@@ -14,6 +14,7 @@ from hookline.server.api.shapes import (
     IntegrationPage,
     given,
 )
+from hookline.server.body import read, takes
 
 __all__ = ["Integrations"]
 
@@ -24,9 +25,10 @@ class Integrations(Controller):
     path = "/api/v1/integrations"
     tags = ("integrations",)
 
-    @post(summary="Register an integration", status_code=201)
-    async def create(self, data: IntegrationIn, engine: Engine) -> IntegrationCreated:
+    @post(summary="Register an integration", status_code=201, opt=takes(IntegrationIn))
+    async def create(self, request: Request[Any, Any, Any], engine: Engine) -> IntegrationCreated:
         """Register an integration; the client secret is in this answer and nowhere else."""
+        data = await read(request, IntegrationIn)
         return IntegrationCreated.made(await engine.registry.create_integration(given(data)))
 
     @get(summary="List integrations")
@@ -46,9 +48,12 @@ class Integrations(Controller):
         """One integration."""
         return IntegrationOut.of(await engine.registry.integration(slug))
 
-    @patch("/{slug:str}", summary="Change an integration")
-    async def change(self, slug: str, data: IntegrationChanges, engine: Engine) -> IntegrationOut:
+    @patch("/{slug:str}", summary="Change an integration", opt=takes(IntegrationChanges))
+    async def change(
+        self, slug: str, request: Request[Any, Any, Any], engine: Engine
+    ) -> IntegrationOut:
         """Change the fields that are given; the next attempt of a waiting delivery follows them."""
+        data = await read(request, IntegrationChanges)
         return IntegrationOut.of(await engine.registry.update_integration(slug, given(data)))
 
     @delete("/{slug:str}", summary="Delete an integration")
