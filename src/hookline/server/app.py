@@ -4,12 +4,13 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.connection import ASGIConnection
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
-from litestar.types import Method
+from litestar.routes import BaseRoute
+from litestar.types import ControllerRouterHandler, Method
 
 from hookline import __version__
 from hookline.send.engine import Engine
@@ -55,6 +56,15 @@ class Application:
             await self.framework(scope, receive, send)  # type: ignore[arg-type]
 
 
+class _NoPages(Router):
+    """In place of the framework's pages about the API: ``openapi_route`` serves the document."""
+
+    def register(self, value: ControllerRouterHandler) -> list[BaseRoute]:
+        """Take nothing in."""
+        del value
+        return []
+
+
 def _operation_id(handler: HTTPRouteHandler, _method: Method, _path: object) -> str:
     """The summary in one word: clients that are generated name their methods after it."""
     return "".join(word.capitalize() for word in re.findall(r"\w+", handler.summary or ""))
@@ -85,11 +95,10 @@ def make_app(engine: Engine, keys: KeyRing, limits: Limits) -> Application:
         },
         guards=[guard],
         exception_handlers=HANDLERS,
-        # No path of its own and no pages: ``openapi_route`` serves the document.
         openapi_config=OpenAPIConfig(
             title="Hookline",
             version=__version__,
-            render_plugins=(),
+            openapi_router=_NoPages("/", route_handlers=[]),
             operation_id_creator=_operation_id,
         ),
         request_max_body_size=MAX_ADMIN_BODY,

@@ -45,27 +45,23 @@ async def serving(settings: Settings) -> AsyncIterator[Served]:
     Raises:
         UsageError: the port is taken, or the database cannot be used.
     """
-    bound = _bind(settings.host, settings.port)
-    try:
+    with contextlib.closing(_bind(settings.host, settings.port)) as bound:
         engine = await Engine.open(_config(settings))
-    except BaseException:
-        bound.close()
-        raise
-    try:
-        keys = KeyRing(settings.api_key)
-        first_key = await _first_key(engine, keys, settings)
-        server = _server(engine, keys, settings)
-        done = asyncio.create_task(_until_stopped(server, bound, engine), name="hookline-serve")
-        host, port = bound.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        await _started(server, done)
         try:
-            yield Served(f"http://{shown}:{port}", engine, first_key, done)
+            keys = KeyRing(settings.api_key)
+            first_key = await _first_key(engine, keys, settings)
+            server = _server(engine, keys, settings)
+            done = asyncio.create_task(_until_stopped(server, bound, engine), name="hookline-serve")
+            host, port = bound.getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            await _started(server, done)
+            try:
+                yield Served(f"http://{shown}:{port}", engine, first_key, done)
+            finally:
+                server.should_exit = True
+                await done
         finally:
-            server.should_exit = True
-            await done
-    finally:
-        await engine.close()
+            await engine.close()
 
 
 def _config(settings: Settings) -> EngineConfig:

@@ -1,17 +1,17 @@
 """Events, as they were accepted, and where they went; ``server.publish`` takes them in."""
 
-from typing import Any
 from urllib.parse import unquote
 
 import msgspec
-from litestar import Controller, Request, get
+from litestar import Controller, get
+from litestar.params import FromPath, FromQuery
 
 from hookline.core import model
 from hookline.core.envelope import split
 from hookline.core.errors import Conflict, NotFound
 from hookline.core.instants import isoformat
 from hookline.core.quoting import excerpt
-from hookline.send.engine import Engine
+from hookline.server.api.injected import Call, TheEngine
 from hookline.server.api.shapes import ConsideredOut, DeliveryOut, EventOut
 from hookline.store.contract import DeliveryFilter
 
@@ -29,10 +29,10 @@ class Events(Controller):
     @get("/{id:path}", summary="Look at an event")
     async def show(
         self,
-        id: str,  # noqa: A002  for the route and its description; see _id
-        request: Request[Any, Any, Any],
-        engine: Engine,
-        organization: str | None = None,
+        id: FromPath[str],  # noqa: A002  for the route and its description; see _id
+        request: Call,
+        engine: TheEngine,
+        organization: FromQuery[str | None] = None,
     ) -> EventOut:
         """The event, each installation considered, and why it was or was not chosen."""
         public_id = _id(request)
@@ -43,7 +43,7 @@ class Events(Controller):
         return _event(event, deliveries)
 
 
-def _id(request: Request[Any, Any, Any]) -> str:
+def _id(request: Call) -> str:
     # A publisher's id may hold any visible character, slashes too, and the framework's idea of a
     # path would lose some of them.
     raw: bytes = request.scope["raw_path"]
