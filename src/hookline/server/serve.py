@@ -85,7 +85,9 @@ async def _first_key(engine: Engine, keys: KeyRing, settings: Settings) -> Secre
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # Named TCP, or else asyncio does not take it for such and leaves Nagle's algorithm on: each answer
+    # would wait 40 ms for the acknowledgement of the one before.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
