@@ -103,7 +103,7 @@ batches = st.lists(documents, min_size=1, max_size=5)
 # --- against the engine -----------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(texts=batches)
 def test_our_bytes_are_a_fixed_point_of_the_engine(v8: Reprint, texts: list[bytes]) -> None:
     """JSON.stringify(JSON.parse(B)) === B for every body B that we make.
@@ -326,7 +326,7 @@ def mutations(text: bytes) -> st.SearchStrategy[bytes]:
     return cut.map(lambda c: text[: c[0]] + c[2] + text[c[0] + c[1] :])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(text=documents.flatmap(mutations) | st.binary(max_size=40))
 def test_any_bytes_are_read_or_refused(text: bytes) -> None:
     """No other exception; what is refused is no JSON; what we say about it is printable."""

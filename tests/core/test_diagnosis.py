@@ -1,50 +1,22 @@
-"""The diagnosis: each mistake is found by its name, and nothing makes it stumble."""
+"""The diagnosis: each mistake is found by its name."""
 
 import base64
 import doctest
 import gzip
 import hashlib
 import hmac
-import json
-import re
 import zlib
-from collections.abc import Callable
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
-from hookline.core import diagnosis, mistakes
-from hookline.core.diagnosis import PYTHON_SPELLINGS, Diagnosis, diagnose
-from hookline.core.errors import Malformed
+from hookline.core import diagnosis
+from hookline.core.diagnosis import Diagnosis, diagnose
 from hookline.core.mistakes import RAW_BYTES
 from hookline.core.signing import sign
 
 SECRET = "5f0c" * 16
 OTHER = "another-secret-of-north"
-# é, a blank in a text, keys out of order, a float, an empty list: every spelling below differs.
 BODY = '{"b":"é x","a":[1,{"c":100.5,"d":[]}],"e":null}'.encode()
-ANY_TEXT = st.text(st.characters(exclude_categories=()))
-
-
-def rewritten(**spelling: object) -> bytes:
-    return json.dumps(json.loads(BODY), **spelling).encode()  # type: ignore[arg-type]
-
-
-COMPACT = (",", ":")
-SPELLINGS = [
-    ("body-compact-ascii", rewritten(separators=COMPACT)),
-    ("body-python-default", rewritten()),
-    ("body-python-utf8", rewritten(ensure_ascii=False)),
-    ("body-sorted-keys", rewritten(sort_keys=True)),
-    ("body-sorted-keys", rewritten(sort_keys=True, separators=COMPACT)),
-    ("body-sorted-keys", rewritten(sort_keys=True, ensure_ascii=False)),
-    ("body-sorted-keys", rewritten(sort_keys=True, separators=COMPACT, ensure_ascii=False)),
-    ("body-pretty-printed", rewritten(indent=2)),
-    ("body-pretty-printed", rewritten(indent=4)),
-    ("body-pretty-printed", rewritten(indent=2, ensure_ascii=False)),
-    ("body-pretty-printed", rewritten(indent=4, ensure_ascii=False)),
-]
 
 
 def other_hmac(algorithm: str, secret: str = SECRET, body: bytes = BODY) -> str:
@@ -139,6 +111,17 @@ ONE_MISTAKE = [
             f"{RAW_BYTES}.",
         )
         for at_hand, signed in [(b"", b"{}"), (b"{}", b"")]
+    ),
+    *(
+        (
+            "body-unread",
+            BODY,
+            sign(SECRET, signed),
+            "The signature fits an empty body or {}, not the bytes that are here.",
+            "Read the body once and keep it: a parser that ran before emptied the stream, or did "
+            f"not run and left {{}}. {RAW_BYTES}.",
+        )
+        for signed in (b"", b"{}")
     ),
     *(
         (
@@ -252,78 +235,6 @@ def test_no_secret() -> None:
     )
 
 
-@pytest.mark.parametrize(("cause", "written"), SPELLINGS)
-def test_the_receiver_wrote_the_json_again(cause: str, written: bytes) -> None:
-    """The genuine body is at hand, and the signature is over another spelling of it."""
-    found = diagnose(BODY, sign(SECRET, written), [SECRET])
-    assert (found.matches, found.cause, found.secret_index) == (False, cause, 0)
-
-
-@pytest.mark.parametrize(("_cause", "written"), SPELLINGS)
-@pytest.mark.parametrize(
-    ("cause", "genuine"),
-    [
-        ("body-compact-utf8", rewritten(separators=COMPACT, ensure_ascii=False)),
-        ("body-compact-ascii", rewritten(separators=COMPACT)),
-    ],
-)
-def test_the_body_at_hand_was_written_again(
-    _cause: str, written: bytes, cause: str, genuine: bytes
-) -> None:
-    """A framework's spelling is at hand, and the signature is over the bytes that were sent."""
-    keeps_order = list(json.loads(written)) == list(json.loads(genuine))
-    found = diagnose(written, sign(SECRET, genuine), [SECRET])
-    if written == genuine:
-        assert found.cause == "match"
-    elif keeps_order:
-        assert (found.cause, found.secret_index) == (cause, 0)
-    else:  # sorting forgets the order of the keys for good
-        assert found.cause == "wrong-secret-or-altered-body"
-
-
-@pytest.mark.parametrize(
-    ("cause", "writer", "written"),
-    [
-        (
-            "body-compact-ascii",
-            'json.dumps with separators=(",", ":")',
-            rewritten(separators=COMPACT),
-        ),
-        ("body-python-default", "json.dumps without further arguments", rewritten()),
-        (
-            "body-python-utf8",
-            "json.dumps with ensure_ascii=False",
-            rewritten(ensure_ascii=False),
-        ),
-        ("body-sorted-keys", "a serialiser that sorts keys", rewritten(sort_keys=True)),
-        (
-            "body-pretty-printed",
-            "a pretty-printer with 4 blanks of indentation",
-            rewritten(indent=4),
-        ),
-    ],
-)
-def test_who_wrote_the_json_again(cause: str, writer: str, written: bytes) -> None:
-    """The explanation names the writer, the hint says to take the raw bytes and how."""
-    found = diagnose(BODY, sign(SECRET, written), [SECRET])
-    assert found == Diagnosis(
-        False,
-        cause,
-        "The JSON was parsed and written again: "
-        f"the signature fits the body as {writer} writes it.",
-        "Compute the HMAC over the raw request bytes, before any JSON parser: express.raw(), "
-        f"request.get_data(), await request.body(). The other spelling is that of {writer}.",
-        0,
-    )
-
-
-def test_compact_utf8_has_a_writer_too() -> None:
-    """A pretty-printed body whose genuine form was compact UTF-8 names the arguments that fit."""
-    found = diagnose(rewritten(indent=2), sign(SECRET, BODY), [SECRET])
-    assert found.cause == "body-compact-utf8"
-    assert 'separators=(",", ":") and ensure_ascii=False writes it' in found.explanation
-
-
 HEX_SECRET = "00ff" * 16
 TEXT_OF_BASE64 = "bm9ydGh3aW5kLXNlY3JldC0_-zE"  # URL-safe, without its padding
 
@@ -385,20 +296,6 @@ def test_a_mistaken_secret(
     assert diagnose(BODY, with_key(key), [OTHER, secret]) == expected
 
 
-@pytest.mark.parametrize(("cause", "written"), SPELLINGS)
-def test_a_mistaken_secret_and_a_mistaken_body(cause: str, written: bytes) -> None:
-    """One mistake of each kind is found together: both causes, both explanations, both hints."""
-    found = diagnose(BODY, with_key(bytes.fromhex(SECRET), written), [OTHER, SECRET])
-    alone = diagnose(BODY, sign(SECRET, written), [SECRET])
-    assert found == Diagnosis(
-        False,
-        f"secret-hex-decoded-and-{cause}",
-        f"{mistakes.SECRET_HEX.explanation} {alone.explanation}",
-        f"{mistakes.SECRET_HEX.hint} {alone.hint}",
-        secret_index=1,
-    )
-
-
 def test_a_misspelt_signature_does_not_hide_another_mistake() -> None:
     """Blanks, a prefix and upper case are read over, told, and the search goes on."""
     signature = f" sha256={sign(SECRET, BODY).upper()} "
@@ -417,139 +314,3 @@ def test_the_simplest_explanation_wins() -> None:
     assert (newline.cause, newline.secret_index) == ("body-newline-removed", 2)
     # ASCII without blanks: three of the spellings coincide with the body itself.
     assert diagnose(b'{"a":1}', sign(SECRET, b'{"a": 1}'), [SECRET]).cause == "body-python-default"
-
-
-def test_a_reserialiser_of_the_callers_own() -> None:
-    """Another language's spelling is a matter of one more entry, and the first entry names it."""
-    javascript = ("body-javascript", "JSON.stringify in JavaScript", lambda _: b"[100]")
-    found = diagnose(
-        b"[100.0]", sign(SECRET, b"[100]"), [SECRET], reserialisers=(javascript, *PYTHON_SPELLINGS)
-    )
-    assert found.cause == "body-javascript"
-    assert "as JSON.stringify in JavaScript writes it" in found.explanation
-    twin = ("body-other", "somebody else", lambda _: b"[100]")
-    pair = (javascript, twin)
-    again = diagnose(b"[100.0]", sign(SECRET, b"[100]"), [SECRET], reserialisers=pair)
-    assert again.cause == "body-javascript"
-
-
-@pytest.mark.parametrize(
-    "error", [Malformed("not-json", "not JSON"), ValueError("no"), RecursionError("deep")]
-)
-def test_a_reserialiser_that_does_not_apply_is_skipped(error: Exception) -> None:
-    """A spelling that cannot be computed for this body is no candidate, and no obstacle."""
-
-    def fail(_: bytes) -> bytes:
-        raise error
-
-    entries = (("body-broken", "nobody", fail), *PYTHON_SPELLINGS)
-    found = diagnose(BODY, sign(SECRET, rewritten()), [SECRET], reserialisers=entries)
-    assert found.cause == "body-python-default"
-
-
-def test_a_defect_in_a_reserialiser_is_not_hidden() -> None:
-    """Errors that mean a bug, not an unsuitable body, come through."""
-
-    def fail(_: bytes) -> bytes:
-        raise KeyError("bug")
-
-    with pytest.raises(KeyError, match="bug"):
-        diagnose(BODY, "0" * 64, [SECRET], reserialisers=[("body-broken", "nobody", fail)])
-
-
-def test_a_compression_bomb_is_not_unfolded() -> None:
-    """Eight MiB are looked at, what would become more is no candidate."""
-    limit = diagnosis.MAX_INFLATED
-    assert limit == 8 * 1024 * 1024
-    for size, cause in [
-        (limit, "body-compressed"),
-        (limit + 1, "wrong-secret-or-altered-body"),
-        (4 * limit, "wrong-secret-or-altered-body"),
-    ]:
-        plain = b"0" * size
-        packed = gzip.compress(plain, 6, mtime=0)
-        found = diagnose(packed, sign(SECRET, plain), [SECRET], reserialisers=())
-        assert found.cause == cause, size
-
-
-@pytest.mark.parametrize("body", [b"\x1f\x8b", b"\x1f\x8b\x08\x00junk", b"x", b"xyz", b"\x78\x9c"])
-def test_what_only_looks_compressed(body: bytes) -> None:
-    """A body that begins like gzip or zlib and is neither is simply not decompressed."""
-    assert diagnose(body, "0" * 64, [SECRET]).cause == "wrong-secret-or-altered-body"
-
-
-def test_the_number_of_guesses_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand secrets cost a thousand plain checks, and guesses for the first eight only."""
-    calls = 0
-    digest: Callable[[bytes, bytes, str], bytes] = hmac.digest
-
-    def count(key: bytes, body: bytes, algorithm: str) -> bytes:
-        nonlocal calls
-        calls += 1
-        return digest(key, body, algorithm)
-
-    monkeypatch.setattr(diagnosis.hmac, "digest", count)
-    secrets = [f"{n:064x}" for n in range(1000)]
-    assert diagnose(BODY, "0" * 64, secrets).cause == "wrong-secret-or-altered-body"
-    assert calls <= 1000 + 8 * 6 * 25
-    assert diagnose(BODY, sign(secrets[999], BODY), secrets).secret_index == 999
-
-
-@pytest.mark.parametrize(
-    "body", [b"[" * 100_000, b'{"a":' * 100_000, b"1" * 5000, b"1e999", b"NaN"]
-)
-def test_bodies_that_are_hard_on_parsers(body: bytes) -> None:
-    """Deep nesting and endless numbers end in a diagnosis."""
-    assert diagnose(body, "0" * 64, [SECRET]).cause == "wrong-secret-or-altered-body"
-
-
-@pytest.mark.parametrize("body", [b'"\\ud800"', b"\xff\xfe[\x001\x00]\x00", b"\x00", b"\xc3"])
-def test_bodies_in_odd_encodings(body: bytes) -> None:
-    """Lone surrogates, UTF-16 and broken UTF-8 end in a diagnosis, and a match still matches."""
-    assert diagnose(body, "0" * 64, [SECRET]).cause == "wrong-secret-or-altered-body"
-    assert diagnose(body, sign(SECRET, body), [SECRET]).matches
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    body=st.binary() | st.sampled_from([BODY, gzip.compress(BODY), b"{}", b""]),
-    signature=ANY_TEXT | st.from_regex(r"[0-9a-fA-F]{0,130}", fullmatch=True),
-    secrets=st.lists(ANY_TEXT, max_size=3),
-)
-@example(body=b"", signature="", secrets=[""])
-def test_it_never_raises(body: bytes, signature: str, secrets: list[str]) -> None:
-    """Any bytes, any signature and any secrets lead to a diagnosis with a stable cause."""
-    found = diagnose(body, signature, secrets)
-    assert not found.matches
-    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", found.cause)
-    assert found.explanation.endswith(".")
-    assert found.hint.endswith(".")
-
-
-@settings(max_examples=200, deadline=None)
-@given(data=st.data())
-def test_a_mutated_message_never_matches_nor_raises(data: st.DataObject) -> None:
-    """A genuine message with bytes changed, added or lost is diagnosed, and never called right."""
-    genuine = data.draw(st.sampled_from([BODY, rewritten(), gzip.compress(BODY, mtime=0)]))
-    at = data.draw(st.integers(0, len(genuine)))
-    cut = data.draw(st.integers(0, 3))
-    spice = data.draw(st.sampled_from([b"", b"\n", b" ", b"\xff", b"\xef\xbb\xbf", b"{}", b'"']))
-    body = genuine[:at] + spice + genuine[at + cut :]
-    found = diagnose(body, sign(SECRET, genuine), [OTHER, SECRET])
-    assert found.matches == (body == genuine)
-    assert (found.secret_index is None) == (found.cause == "wrong-secret-or-altered-body")
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    spoil_body=st.sampled_from([written for _, written in SPELLINGS] + [BODY, BODY + b"\n"]),
-    key=st.sampled_from([SECRET.encode(), bytes.fromhex(SECRET), b"else", SECRET.encode() + b"\n"]),
-    spoil=st.sampled_from([str.upper, str.strip, lambda s: f"sha256={s} ", lambda s: s[:40]]),
-)
-def test_no_secret_and_no_right_signature_in_the_answer(
-    spoil_body: bytes, key: bytes, spoil: Callable[[str], str]
-) -> None:
-    """Results are shown and logged, so they hold nothing that could sign."""
-    shown = repr(diagnose(BODY, spoil(with_key(key, spoil_body)), [OTHER, SECRET])).lower()
-    for private in (SECRET, OTHER, sign(SECRET, BODY), with_key(key, spoil_body)):
-        assert private[:16] not in shown

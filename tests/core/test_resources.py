@@ -4,7 +4,7 @@ import dataclasses
 import doctest
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hookline.core import resources
@@ -192,6 +192,7 @@ def test_an_unknown_action_brings_the_likeliest_one() -> None:
 
 
 @given(text=st.text(st.characters(exclude_categories=())) | st.just("a" * 100_000))
+@example(text="\ud800\u2028")
 def test_texts_of_strangers_are_quoted_short_and_clean(text: str) -> None:
     """Whatever was given, the refusal is an Invalid whose text is short, printable ASCII."""
     refusals = []

@@ -48,12 +48,14 @@ def test_a_hexadecimal_secret_is_not_decoded() -> None:
 
 
 @given(secret=ANY_TEXT, body=st.binary())
+@example(secret="\ud800", body=b"{}")
 def test_what_was_signed_matches(secret: str, body: bytes) -> None:
     """A signature matches the secret and the body it was made with."""
     assert matches(secret, body, sign(secret, body))
 
 
 @given(secret=ANY_TEXT, body=st.binary(), signature=ANY_TEXT)
+@example(secret="\ud800", body=b"{}", signature="\udfff")
 def test_any_other_text_is_no_match_and_no_error(secret: str, body: bytes, signature: str) -> None:
     """Whatever text stands in the header, the answer is a plain no."""
     assert matches(secret, body, signature) is False

@@ -155,6 +155,11 @@ BAD = [
     ("https://a'b/", "has a host with the impossible part a'b"),
     ("https://a!b/", "has a host with the impossible part a!b"),
     ("https://" + "a" * 64 + "/", "has a host with the impossible part " + "a" * 64),
+    ("https://" + "a" * 99 + "/", "has a host with the impossible part " + "a" * 64),
+    (
+        "https://" + ".".join(["a" * 63] * 3 + ["a" * 62]) + "/",
+        "has a host of 254 characters; 253 are possible",
+    ),
     (
         "https://" + ".".join(["a" * 63] * 4) + "/",
         "has a host of 255 characters; 253 are possible",

@@ -255,9 +255,9 @@ def _framing_guesses(body: bytes) -> Iterator[_Guess]:
     if body.startswith(_BOM):
         yield _Guess(mistakes.BOM_ADDED, body.removeprefix(_BOM))
     yield _Guess(mistakes.BOM_REMOVED, _BOM + body)
-    if body.strip() in {b"", b"{}"}:
-        yield _Guess(mistakes.EMPTY, b"{}")
-        yield _Guess(mistakes.EMPTY, b"")
+    unread = mistakes.EMPTY if body.strip() in {b"", b"{}"} else mistakes.UNREAD
+    yield _Guess(unread, b"")
+    yield _Guess(unread, b"{}")
     if body.startswith((b"\x1f\x8b", b"\x78")):
         inflated = _inflate(body)
         if inflated is not None:

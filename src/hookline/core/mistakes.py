@@ -7,6 +7,31 @@ what was proved; a hint tells the receiver what to write instead, by the names o
 from dataclasses import dataclass
 from typing import Final
 
+__all__ = [
+    "BLANKS",
+    "BOM_ADDED",
+    "BOM_REMOVED",
+    "COMPRESSED",
+    "EMPTY",
+    "MISSING",
+    "NEWLINE_ADDED",
+    "NEWLINE_REMOVED",
+    "NOT_HEX",
+    "NO_SECRET",
+    "RAW_BYTES",
+    "SECRET_BLANKS",
+    "SECRET_HEX",
+    "SECRET_NEWLINE",
+    "UNEXPLAINED",
+    "UNREAD",
+    "UPPER_CASE",
+    "WITH_PREFIX",
+    "Mistake",
+    "other_algorithm",
+    "reserialised",
+    "wrong_length",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
@@ -112,6 +137,12 @@ EMPTY: Final = Mistake(
     "An empty body and {} were taken for each other.",
     "Body parsers turn an empty body into {} (express.json() does); sign what arrived. "
     f"{RAW_BYTES}.",
+)
+UNREAD: Final = Mistake(
+    "body-unread",
+    "The signature fits an empty body or {}, not the bytes that are here.",
+    "Read the body once and keep it: a parser that ran before emptied the stream, or did not run "
+    f"and left {{}}. {RAW_BYTES}.",
 )
 COMPRESSED: Final = Mistake(
     "body-compressed",

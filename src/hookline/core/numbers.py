@@ -81,6 +81,8 @@ def js_float(literal: str) -> str:
     ('100000', '0.1', '"1e400"')
     """
     value = float(literal)
+    if repr(value) == literal and "e" not in literal and not literal.endswith(".0"):
+        return literal  # nearly all: 0.25 is 0.25 everywhere
     return f'"{literal}"' if isinf(value) else js_number(value)
 
 

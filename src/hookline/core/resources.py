@@ -195,8 +195,7 @@ def _check_own_action(action: str, index: int, actions: Sequence[str]) -> None:
 
 def _suggest(wrong: str, known: Iterable[str]) -> str:
     names = list(known)
-    # Nothing that long is a slip of the pen, and the comparison grows with the square of it.
-    close = difflib.get_close_matches(wrong, names, n=1) if len(wrong) <= MAX_NAME else []
+    close = difflib.get_close_matches(wrong, names, n=1)
     rest = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
     listed = f"Known: {', '.join(names[:MAX_LISTED])}{rest}."
     return f"Did you mean {close[0]}? {listed}" if close else listed

@@ -8,7 +8,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-__all__ = ["Json", "World"]
+__all__ = [
+    "APP_ID",
+    "CULPRIT",
+    "EVENT_ID",
+    "ISSUE_ID",
+    "MIRA",
+    "ORGANIZATION_ID",
+    "PROBLEM",
+    "PROJECT",
+    "PROJECT_ID",
+    "REPOSITORY",
+    "TEO",
+    "TITLE",
+    "Json",
+    "World",
+    "person",
+]
 
 Json = dict[str, Any]
 

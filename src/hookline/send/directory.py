@@ -10,15 +10,20 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
+from hookline.core.errors import SecretUnreadable
 from hookline.core.matching import Candidate, Plan, plan
 from hookline.core.model import Policy
 from hookline.core.resources import Resource, check_action, define, find
 from hookline.core.secret import Secret
 from hookline.send.intake import Submission
-from hookline.store.contract import Store
+from hookline.store.contract import Route, Store
 from hookline.store.vault import Vault
 
 __all__ = ["Directory", "OpenRoute", "Organization"]
+
+_log = structlog.get_logger("hookline.directory")
 
 MAX_ORGANIZATIONS = 10_000
 MAX_PLANS = 200  # an organization's decisions, by resource and targets
@@ -111,7 +116,7 @@ class Directory:
         return known
 
     async def routes(self, integration_ids: Iterable[int]) -> dict[int, OpenRoute]:
-        """How the requests of these integrations are made."""
+        """How the requests of these integrations are made; one whose secret is unreadable is missing."""
         found = {}
         missing = []
         for integration_id in set(integration_ids):
@@ -127,15 +132,16 @@ class Directory:
     async def _read_routes(self, integration_ids: Sequence[int]) -> dict[int, OpenRoute]:
         generation = self._generation
         rows = await self._store.routes(integration_ids)
-        routes = {
-            row.integration_id: OpenRoute(
-                row.integration_id,
-                row.webhook_url,
-                row.policy,
-                self._vault.open(row.sealed_secret, bound_to=row.uuid.encode()),
-            )
-            for row in rows
-        }
+        routes = {row.integration_id: opened for row in rows if (opened := self._opened(row))}
         if generation == self._generation:
             self._routes |= routes
         return routes
+
+    def _opened(self, row: Route) -> OpenRoute | None:
+        try:
+            secret = self._vault.open(row.sealed_secret, bound_to=row.uuid.encode())
+        except SecretUnreadable as trouble:
+            # One secret that was tampered with must not stop everybody else's deliveries.
+            _log.error("secret.unreadable", integration=row.uuid, reason=trouble.message)
+            return None
+        return OpenRoute(row.integration_id, row.webhook_url, row.policy, secret)

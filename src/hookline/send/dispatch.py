@@ -36,6 +36,8 @@ __all__ = ["Dispatcher", "Limits", "Sender"]
 _log = structlog.get_logger("hookline.dispatch")
 
 SECOND = 1_000_000
+SAFETY_S = 30.0  # an idle dispatcher looks again after this long, though nobody woke it
+RECOVERY_S = 0.5  # between two tries at a store that is unavailable
 
 
 class Sender(Protocol):
@@ -96,6 +98,7 @@ class Dispatcher:
         self._settlements: list[Settlement] = []
         self._woken = asyncio.Event()
         self._leasing = True
+        self._turning = False
         self._lease_due: int | None = 0  # when a lease may find something; None: not before a wake
         self._rescue_due = 0
         self._loop = asyncio.get_running_loop()
@@ -123,6 +126,15 @@ class Dispatcher:
         self._lease_due = 0
         self._woken.set()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way, to be settled, or due."""
+        return not (self._in_flight or self._settlements or self._turning or self._lease_is_due())
+
+    def _lease_is_due(self) -> bool:
+        due = self._lease_due
+        return self._leasing and due is not None and due <= self._clock()
+
     def stop_leasing(self) -> None:
         """Begin nothing new; ``run`` returns once what is under way is settled."""
         self._leasing = False
@@ -133,11 +145,14 @@ class Dispatcher:
         while self._leasing or self._in_flight or self._settlements:
             self._woken.clear()
             try:
+                self._turning = True
                 await self._turn()
             except Unavailable as trouble:
                 _log.warning("store.unavailable", code=trouble.code, reason=trouble.message)
-                await self._rest(0.5)
+                self._turning = False
+                await self._rest(RECOVERY_S)
                 continue
+            self._turning = False
             await self._rest(self._idle_s())
 
     async def _rest(self, seconds: float | None) -> None:
@@ -150,8 +165,10 @@ class Dispatcher:
         """How long nothing is to be done, unless something wakes us; 0 for not at all."""
         if self._settlements:
             return 0
-        if not self._leasing or self._lease_due is None:
-            return None if self._in_flight or not self._leasing else 30.0
+        if not self._leasing:
+            return None if self._in_flight else 0
+        if self._lease_due is None:
+            return None if self._in_flight else SAFETY_S
         if self._room() <= 0:
             return None if len(self._in_flight) >= self._limits.max_in_flight else 0.01
         return max(0.0, (self._lease_due - self._clock()) / SECOND)
@@ -178,11 +195,12 @@ class Dispatcher:
                 self._lease_due = 0
         settlements, self._settlements = self._settlements, []
         room = self._room() if self._leasing else 0
-        wants_lease = room > 0 and self._lease_due is not None and self._lease_due <= now
         jobs = []
         if settlements:
             jobs.append(self._settle(settlements))
-        if wants_lease:
+        if room > 0 and self._lease_is_due():
+            # Taken back here and not in the job, which runs later: a wake in between must count.
+            self._lease_due = None
             jobs.append(self._lease(room, now))
         if jobs:
             results = await asyncio.gather(*jobs, return_exceptions=True)
@@ -195,6 +213,7 @@ class Dispatcher:
             counted = await self._store.settle(settlements)
         except Unavailable:
             self._settlements = settlements + self._settlements
+            self._lease_due = 0  # the slots that they will free are to be leased again
             raise
         lost = counted.count(False)
         if lost:
@@ -202,7 +221,6 @@ class Dispatcher:
 
     async def _lease(self, room: int, now: int) -> None:
         token = int.from_bytes(self._entropy(8), "big") >> 1
-        self._lease_due = None
         try:
             leases = await self._store.lease(
                 limit=room, now=now, until=now + self._limits.lease_us, token=token
@@ -223,7 +241,9 @@ class Dispatcher:
         now = self._clock()
         requests = []
         for leased in leases.deliveries:
-            route = routes[leased.integration_id]
+            route = routes.get(leased.integration_id)
+            if route is None:  # its secret is unreadable; the lease runs out, and it is tried again
+                continue
             outbound = _request(leased, route, now)
             requests.append((InFlight(leased, route, outbound), outbound))
             self._in_flight[leased.id] = now

@@ -117,7 +117,10 @@ def _read_list(body: bytes, limits: Limits) -> list[Submission]:
     try:
         parts = [bytes(part) for part in _SPLITTER.decode(body)]
         _check_count(len(parts), limits)
-        return [read_event(part, limits) for part in parts]
+        return [
+            _fast(part, limits) or _slow(part, limits, place=f"/{index}")
+            for index, part in enumerate(parts)
+        ]
     except (HooklineError, *_UNREADABLE):
         # Which refusal comes first, and the place in the whole body, is for the slow way to say.
         return _slow_list(body, limits)

@@ -48,17 +48,19 @@ def shallow(body: bytes, depth: int) -> bool:
     The text is asked and not the parsed event: a key written twice hides what stood there first.
 
     As many brackets as the event's own two, and two for each level, cannot nest deeper. If there
-    are more, brackets are taken away in pairs from the inside out, and quotation marks as a third
-    kind of bracket, in C. A bracket inside a string can only go with another inside a string: if
-    one of a pair is inside and one outside, an odd number of quotation marks stands between them,
-    and those go by twos. So when nothing is left, each level took a step of its own.
+    are more, what stands between quotation marks is left out (code in a stack trace is full of
+    single brackets), and the rest is taken away in pairs from the inside out: each level takes a
+    step of its own.
     """
-    brackets = body.translate(None, _NOT_BRACKETS)
-    if len(brackets) <= 2 * depth + 2:
+    if len(body.translate(None, _NOT_BRACKETS)) <= 2 * depth + 2:
         return True
-    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NOT_STRUCTURE)
+    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # Two quotation marks side by side go first: what is inside and what outside stays so, and few
+    # pieces are left to join.
+    structure = unescaped.translate(None, _NOT_STRUCTURE).replace(b'""', b"")
+    nest = b"".join(structure.split(b'"')[::2])
     for _ in range(min(depth, _DEEPEST_QUICKLY) // 2):
-        plain = plain.replace(b'""', b"").replace(b"{}", b"").replace(b"[]", b"")
-        if not plain:
+        nest = nest.replace(b"{}", b"").replace(b"[]", b"")
+        if not nest:
             return True
     return False

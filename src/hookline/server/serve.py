@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 import uvicorn
@@ -39,8 +40,14 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Served]:
+async def serving(
+    settings: Settings, *, signals: Sequence[signal.Signals] = ()
+) -> AsyncIterator[Served]:
     """A server that answers, for the length of the block; it stops gracefully after it.
+
+    Args:
+        settings: what to serve, and where.
+        signals: those that stop it; only a process's main thread can take them.
 
     Raises:
         UsageError: the port is taken, or the database cannot be used.
@@ -55,6 +62,9 @@ async def serving(settings: Settings) -> AsyncIterator[Served]:
             host, port = bound.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
             await _started(server, done)
+            loop = asyncio.get_running_loop()
+            for number in signals:
+                loop.add_signal_handler(number, setattr, server, "should_exit", True)
             try:
                 yield Served(f"http://{shown}:{port}", engine, first_key, done)
             finally:
@@ -121,6 +131,13 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
 
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn would raise them again after serving, before our deliveries are settled.
+        yield
+
+
 def _server(engine: Engine, keys: KeyRing, settings: Settings) -> uvicorn.Server:
     app = make_app(engine, keys, Limits(data_bytes=settings.max_data_bytes))
     config = uvicorn.Config(
@@ -130,12 +147,13 @@ def _server(engine: Engine, keys: KeyRing, settings: Settings) -> uvicorn.Server
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 async def _until_stopped(server: uvicorn.Server, bound: socket.socket, engine: Engine) -> None:

@@ -1,0 +1,153 @@
+"""An engine's parts on a clock that the test turns, with a store that is real."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hookline.core.model import Timings
+from hookline.core.outcome import Answered, Outcome
+from hookline.core.request import Outbound
+from hookline.send.directory import Directory
+from hookline.send.dispatch import Dispatcher, InFlight, Limits
+from hookline.send.intake import Limits as IntakeLimits
+from hookline.send.intake import Submission, read_event
+from hookline.send.publish import Publisher
+from hookline.send.registry import Registry
+from hookline.send.sender import Completed
+from hookline.store.sqlite.store import SqliteStore
+from hookline.store.vault import Vault
+
+START = 1_800_000_000_000_000
+
+
+@dataclass
+class Clock:
+    """Time stands still until the test moves it."""
+
+    now: int = START
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@dataclass
+class ScriptedSender:
+    """Receivers that answer as the test says: at once by ``script``, or when it calls ``finish``."""
+
+    script: Callable[[Outbound], Outcome] | None = None
+    posted: list[tuple[InFlight, Outbound]] = field(default_factory=list)
+    finished: Callable[[list[Completed]], None] = lambda _batch: None
+    _arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def post(self, requests) -> None:
+        self.posted += requests
+        self._arrived.set()
+        if self.script is not None:
+            loop = asyncio.get_running_loop()
+            answers = [completed(key, self.script(outbound)) for key, outbound in requests]
+            loop.call_soon(self.finished, answers)
+
+    async def wait(self, number: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.posted) < number:
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    def finish(self, index: int, outcome: Outcome) -> None:
+        self.finished([completed(self.posted[index][0], outcome)])
+
+
+def completed(key: Any, outcome: Outcome) -> Completed:
+    return Completed(key, outcome, Timings(total=1000), "192.0.2.1:443", "1.1", b"", b"", False)
+
+
+def ok(_outbound: Outbound) -> Outcome:
+    return Answered(204)
+
+
+@dataclass
+class Bench:
+    """The parts, put together."""
+
+    store: SqliteStore
+    directory: Directory
+    publisher: Publisher
+    registry: Registry
+    dispatcher: Dispatcher
+    sender: ScriptedSender
+    clock: Clock
+
+    async def register(self, name: str = "Pager", **given: Any) -> Any:
+        fields = {
+            "name": name,
+            "organization": "acme",
+            "webhook_url": "https://hooks.example.com/",
+            "resources": ["issue"],
+        }
+        return await self.registry.create_integration(fields | given)
+
+    async def publish(self, count: int = 1, organization: str = "acme", **given: Any) -> Any:
+        return await self.publisher.publish(organization, [submission(**given)] * count)
+
+    async def publish_batch(self, *given: dict[str, Any]) -> Any:
+        batch = [submission(**each) for each in given]
+        return await self.publisher.publish("acme", batch, batch=True)
+
+    async def settled(self) -> None:
+        """Wait until the dispatcher has nothing under way and nothing to settle."""
+        async with asyncio.timeout(10):
+            while not self.dispatcher.idle:
+                await asyncio.sleep(0)
+
+
+def submission(**given: Any) -> Submission:
+    fields = {"resource": "issue", "action": "created", "data": {"n": 1}} | given
+    return read_event(json.dumps(fields).encode(), IntakeLimits())
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    made = await SqliteStore.open(tmp_path / "test.db", START)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def bench(store: SqliteStore) -> AsyncIterator[Bench]:
+    clock, sender = Clock(), ScriptedSender(ok)
+    vault = Vault(b"k" * 32)
+    directory = Directory(store, vault)
+    dispatcher = Dispatcher(
+        store,
+        directory,
+        clock=clock,
+        dice=lambda: 0.5,
+        entropy=os.urandom,
+        limits=Limits(),
+    )
+    common: Any = {"clock": clock, "entropy": os.urandom, "on_deliveries": dispatcher.wake}
+    made = Bench(
+        store,
+        directory,
+        Publisher(store, directory, **common),
+        Registry(store, directory, vault, **common),
+        dispatcher,
+        sender,
+        clock,
+    )
+    sender.finished = dispatcher.completed
+    dispatcher.start(sender)
+    running = asyncio.create_task(dispatcher.run())
+    yield made
+    sender.script = ok
+    dispatcher.stop_leasing()
+    for key, _ in sender.posted:  # whatever a test left hanging
+        if key.leased.id in dispatcher._in_flight:
+            dispatcher.completed([completed(key, Answered(204))])
+    await asyncio.wait_for(running, 10)
