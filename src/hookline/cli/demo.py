@@ -1,0 +1,5 @@
+"""``hookline demo``."""
+
+
+def demo() -> None:
+    """Show."""
