@@ -14,7 +14,10 @@ from hookline.settings import Settings
 __all__ = ["Api", "JsonFlag", "ServerTrouble", "UrlFlag", "connect"]
 
 JsonFlag = Annotated[
-    bool, Parameter(name="--json", negative="", help="Print one JSON document on stdout.")
+    bool,
+    Parameter(
+        name="--json", negative="", show_default=False, help="Print one JSON document on stdout."
+    ),
 ]
 UrlFlag = Annotated[
     str | None,

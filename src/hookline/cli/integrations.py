@@ -49,7 +49,9 @@ def create(
     ] = None,
     slug: Annotated[str | None, Parameter(help="Its name in URLs; else made of NAME.")] = None,
     resource: Resources = None,
-    alertable: Annotated[bool, Parameter(negative="", help="Whether alerts go to it.")] = False,
+    alertable: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Whether alerts go to it.")
+    ] = False,
     timeout: Timeout = None,
     max_in_flight: InFlight = None,
     retry_schedule: Schedule = None,
@@ -60,7 +62,8 @@ def create(
     """Register an integration. Its client secret is shown once.
 
     ```
-    hookline integration create "Pager bridge" --organization acme --resource issue,error --webhook-url https://pager.example.com/webhooks
+    hookline integration create "Pager bridge" --organization acme --resource issue,error \\
+        --webhook-url https://pager.example.com/webhooks
     ```
     """
     wanted = {
@@ -147,7 +150,9 @@ def update(
     name: Annotated[str | None, Parameter(help="For people.")] = None,
     webhook_url: Annotated[str | None, Parameter(help="Where its webhooks go.")] = None,
     resource: Resources = None,
-    no_resources: Annotated[bool, Parameter(negative="", help="Subscribe to nothing.")] = False,
+    no_resources: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Subscribe to nothing.")
+    ] = False,
     alertable: Annotated[bool | None, Parameter(help="Whether alerts go to it.")] = None,
     timeout: Timeout = None,
     max_in_flight: InFlight = None,

@@ -34,6 +34,7 @@ def serve(
         bool,
         Parameter(
             negative="",
+            show_default=False,
             help="Stop also when standard input ends: for programs that start hookline, and must "
             "not leave it behind when they die.",
         ),

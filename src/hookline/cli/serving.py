@@ -56,8 +56,7 @@ def _announce(served: Served, settings: Settings, *, as_json: bool) -> None:
     key = None if served.first_key is None else served.first_key.reveal()
     if as_json:
         document = {"url": served.url, "database": str(settings.database), "api_key": key}
-        print_json(document)
-        sys.stdout.flush()
+        print_json(document, one_line=True)  # whoever started us reads one line, and goes on
         return
     console = err()
     console.print(f"hookline serves {served.url}", style=TITLE)

@@ -120,9 +120,9 @@ def note(text: str, style: str = "") -> None:
     err().print(harmless(text), style=style or None, soft_wrap=True)
 
 
-def print_json(document: Any) -> None:
+def print_json(document: Any, *, one_line: bool = False) -> None:
     """Print the one JSON document of a ``--json``."""
-    print(json.dumps(document, indent=2))
+    print(json.dumps(document, indent=None if one_line else 2), flush=True)
 
 
 def print_error(error: HooklineError) -> None:

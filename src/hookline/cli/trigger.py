@@ -69,11 +69,12 @@ def trigger(
         Parameter(
             name="--print",
             negative="",
+            show_default=False,
             help="Send nothing: the exact body to stdout, the headers to stderr.",
         ),
     ] = False,
     list_names: Annotated[
-        bool, Parameter(name="--list", negative="", help="List the samples.")
+        bool, Parameter(name="--list", negative="", show_default=False, help="List the samples.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> int:
