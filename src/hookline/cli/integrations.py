@@ -62,8 +62,7 @@ def create(
     """Register an integration. Its client secret is shown once.
 
     ```
-    hookline integration create "Pager bridge" --organization acme --resource issue,error \\
-        --webhook-url https://pager.example.com/webhooks
+    hookline integration create Pager --organization acme --webhook-url https://pager.example.com
     ```
     """
     wanted = {
