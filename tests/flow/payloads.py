@@ -11,6 +11,7 @@ import base64
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,8 +125,9 @@ def publish_all(documents: Sequence[Document], folder: Path) -> list[Arrived]:
         _register(api, receiver)
         answers = [_publish(api, each) for each in documents]
         reports = {each["request_id"]: each for each in receiver.wait_for(len(documents))}
+        ids = _settled(api)
         return [
-            _arrived(api, document, answer, reports)
+            _arrived(api, document, answer, reports[ids[answer["id"]]])
             for document, answer in zip(documents, answers, strict=True)
         ]
 
@@ -150,13 +152,19 @@ def _publish(api: Api, document: Document) -> Any:
     return api.post("organizations", ORGANIZATION, "events", body=json.dumps(event).encode())
 
 
-def _arrived(
-    api: Api, document: Document, answer: Any, reports: dict[str, dict[str, Any]]
-) -> Arrived:
-    (listed,) = api.get("events", answer["id"])["deliveries"]
-    delivery = api.get("deliveries", listed["id"])
+def _settled(api: Api) -> dict[str, str]:
+    """The delivery of each event, once none is under way: they are settled after they arrive."""
+    deadline = time.monotonic() + 30
+    while True:
+        listed = api.get("deliveries", organization=ORGANIZATION, limit=200)["deliveries"]
+        if all(each["state"] == "delivered" for each in listed) or time.monotonic() > deadline:
+            return {each["event"]: each["id"] for each in listed}
+        time.sleep(0.02)
+
+
+def _arrived(api: Api, document: Document, answer: Any, report: dict[str, Any]) -> Arrived:
+    delivery = api.get("deliveries", report["request_id"])
     body = base64.b64decode(delivery["attempts"][-1]["request"]["body_base64"])
-    report = reports[delivery["id"]]
     assert report["bytes"] == len(body)
     assert (report["resource"], report["action"]) == (document.resource, document.action)
     return Arrived(document, delivery["state"], report, json.loads(body), answer["warnings"])

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-
-from hookline import samples
 from tests.flow.payloads import (
     CONTRACT,
     Arrived,
@@ -14,6 +12,8 @@ from tests.flow.payloads import (
     hostile_documents,
     publish_all,
 )
+
+from hookline import samples
 
 CONTRACT_DOCUMENTS = list(contract_documents())
 needs_contract = pytest.mark.skipif(

@@ -70,18 +70,16 @@ def list_all(
 
 def _table(deliveries: list[dict[str, Any]]) -> Any:
     table = make_table(
-        "id", "event", "state", "attempts", "integration", "organization", "accepted",
-        unbroken=("id",),
-    )  # fmt: skip
+        "id", "event", "state", "tries", "for", "accepted", unbroken=("id", "state", "accepted")
+    )
     for each in deliveries:
         table.add_row(
             cell(each["id"]),
             cell(f"{each['resource']}.{each['action']}"),
             state_cell(each),
             cell(each["attempts_made"]),
-            cell(each["integration"]),
-            cell(each["organization"]),
-            cell(each["accepted_at"]),
+            cell(f"{each['integration']} in {each['organization']}"),
+            cell(each["accepted_at"][:19].replace("T", " ")),
         )
     return table
 

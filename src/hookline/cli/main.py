@@ -38,6 +38,7 @@ app: Final = App(
     help="Webhooks as the integration platform sends them: signed, retried, logged, replayable.",
     version=__version__,
     help_format="markdown",
+    suppress_keyboard_interrupt=False,  # it is run() that says what Ctrl-C means
 )
 _integration = App(name="integration", help="Register integrations, install them, change them.")
 _delivery = App(name="delivery", help="See what was sent, what came back, and why; send it again.")

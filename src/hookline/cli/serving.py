@@ -30,14 +30,10 @@ def serve_until_stopped(settings: Settings, *, as_json: bool, until_stdin_closes
 
 async def _serve(settings: Settings, *, as_json: bool, until_stdin_closes: bool) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # The web server has handlers of its own while it runs, and afterwards raises what it got
-        # once more: without these, that would be the end of us before the database is closed.
-        loop.add_signal_handler(number, stop.set)
     if until_stdin_closes:
+        loop = asyncio.get_running_loop()
         threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
-    async with serving(settings) as served:
+    async with serving(settings, signals=(signal.SIGINT, signal.SIGTERM)) as served:
         _announce(served, settings, as_json=as_json)
         told = asyncio.create_task(stop.wait())
         await asyncio.wait({served.done, told}, return_when=asyncio.FIRST_COMPLETED)

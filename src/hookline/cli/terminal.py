@@ -2,8 +2,8 @@
 
 Rules:
 
-- With ``--json`` stdout holds exactly one JSON document. It is pure ASCII: JSON itself leaves DEL and
-  the C1 controls bare, and some terminals obey those.
+- With ``--json`` stdout holds exactly one JSON document. It is printable ASCII: JSON itself leaves DEL
+  and the C1 controls bare, and some terminals obey those.
 - Text of a stranger's (a response body, a header, an error of some server) passes ``harmless``: a
   receiver's answer must not be able to move the cursor, retitle the window or paint a false line.
 - Nothing is read as markup: ``[red]`` in an integration's name is four letters in brackets.
@@ -122,7 +122,8 @@ def note(text: str, style: str = "") -> None:
 
 def print_json(document: Any, *, one_line: bool = False) -> None:
     """Print the one JSON document of a ``--json``."""
-    print(json.dumps(document, indent=None if one_line else 2), flush=True)
+    text = json.dumps(document, indent=None if one_line else 2)
+    print(text.replace("\x7f", "\\u007f"), flush=True)
 
 
 def print_error(error: HooklineError) -> None:

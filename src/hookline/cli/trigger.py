@@ -337,7 +337,7 @@ def _show(request: Outbound, completed: Completed) -> None:
     console.print(fields(rows))
     console.print()
     style = GOOD if _succeeded(completed) else BAD
-    taken = Text(f"  {completed.timings.total / 1000:.1f} ms  {completed.address}", style=DIM)
+    taken = Text(f"  {completed.timings.total / 1000:.1f} ms", style=DIM)
     console.print(cell(_detail(completed), style) + taken, soft_wrap=True)
     _show_body(completed)
     if advice := _advice(completed):
