@@ -1,6 +1,6 @@
 """A receiver process that counts: ``python counting.py FAIL_EVERY``.
 
-It prints its port. Every FAIL_EVERY-th webhook (0: none) is answered 500 the first time it comes. A line on
+It prints its port. Of FAIL_EVERY webhooks (0: none) one is answered 500 the first time it comes. A line on
 standard input is answered with one JSON line: how many webhooks came, how many distinct ones were
 answered 2xx, how many of those came again, and how many had a signature that does not verify.
 """
