@@ -299,25 +299,28 @@ async def test_a_full_disk_fails_the_whole_group(store, world):
 
 
 async def test_a_refusal_undoes_only_itself(store, world):
-    """Jobs that share a commit with one that is refused are stored all the same."""
-    app = await world.app("taken")
-    events = [world.event(app, external_id=name) for name in ("before", "after")]
-    clash = world.new_integration("taken", organization="unheard-of")
+    """Jobs that share a commit with one that is refused are stored, and all of that one is undone."""
+    app = await world.app()
+
+    def refused(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO facts VALUES ('half', 'done')")
+        raise Conflict("slug-taken", "there is one already")
+
     async with one_group(store):
         jobs = [
             asyncio.ensure_future(job)
             for job in (
-                store.record([events[0]]),
-                store.create_integration(clash),
-                store.record([events[1]]),
+                store.record([world.event(app, external_id="before")]),
+                store._write(refused),
+                store.record([world.event(app, external_id="after")]),
             )
         ]
-    before, refused, after = await asyncio.gather(*jobs, return_exceptions=True)
-    assert isinstance(refused, Conflict)
+    before, refusal, after = await asyncio.gather(*jobs, return_exceptions=True)
+    assert isinstance(refusal, Conflict)
     assert [each.id for each in (*before, *after)] == ["before", "after"]
     for name in ("before", "after"):
         assert len(await store.events(name, None)) == 1
-    assert await store.candidates("unheard-of") == (None, [])
+    assert await store.fact("half") is None
 
 
 async def test_a_defect_in_one_job_does_not_stop_the_writer(store):
