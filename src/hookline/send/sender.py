@@ -253,7 +253,8 @@ class _Slot:
         """What came of the request; the slot can be loaded again."""
         curl = self.curl
         port = curl.getinfo(pycurl.PRIMARY_PORT)
-        address = f"{curl.getinfo(pycurl.PRIMARY_IP)}:{port}" if port else ""
+        # libcurl says -1 where it never connected.
+        address = f"{curl.getinfo(pycurl.PRIMARY_IP)}:{port}" if port > 0 else ""
         completed = Completed(
             self.key,
             self._outcome(error),

@@ -1,0 +1,105 @@
+"""The process of ``hookline serve``: signals, logs, and what it says at its start."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+import structlog
+import uvloop
+
+from hookline.cli.terminal import DIM, GOOD, TITLE, cell, err, fields, print_json
+from hookline.server.serve import Served, serving
+from hookline.settings import Settings
+
+__all__ = ["serve_until_stopped"]
+
+
+def serve_until_stopped(settings: Settings, *, as_json: bool, until_stdin_closes: bool) -> None:
+    """Serve until SIGINT, SIGTERM or, if asked for, the end of standard input.
+
+    Raises:
+        UsageError: the port is taken, or the database cannot be used.
+    """
+    _configure_log(settings.log)
+    uvloop.run(_serve(settings, as_json=as_json, until_stdin_closes=until_stdin_closes))
+
+
+async def _serve(settings: Settings, *, as_json: bool, until_stdin_closes: bool) -> None:
+    stop = asyncio.Event()
+    if until_stdin_closes:
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
+    async with serving(settings, signals=(signal.SIGINT, signal.SIGTERM)) as served:
+        _announce(served, settings, as_json=as_json)
+        told = asyncio.create_task(stop.wait())
+        await asyncio.wait({served.done, told}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        err().print("stopping: what is under way is finished first", style=DIM)
+
+
+def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    # os.read, because a thread that holds sys.stdin's lock would make the interpreter's end fail.
+    while os.read(0, 65_536):
+        pass
+    loop.call_soon_threadsafe(stop.set)
+
+
+def _announce(served: Served, settings: Settings, *, as_json: bool) -> None:
+    key = None if served.first_key is None else served.first_key.reveal()
+    if as_json:
+        document = {"url": served.url, "database": str(settings.database), "api_key": key}
+        print_json(document, one_line=True)  # whoever started us reads one line, and goes on
+        return
+    console = err()
+    console.print(f"hookline serves {served.url}", style=TITLE)
+    allowed = ", ".join(settings.allow_addresses) or "public addresses only"
+    rows = [
+        ("database", str(settings.database)),
+        ("API", f"{served.url}/openapi.json"),
+        ("may send to", allowed),
+    ]
+    console.print(fields(rows))
+    if key is not None:
+        console.print("\nAn API key was made. It is shown this once; keep it:", style=GOOD)
+        console.print(cell(f"  export HOOKLINE_API_KEY={key}"), soft_wrap=True)
+        if settings.url != served.url:
+            console.print(cell(f"  export HOOKLINE_URL={served.url}"), soft_wrap=True)
+        console.print("then, for example:  hookline integration list\n")
+    console.print("Ctrl-C stops it.", style=DIM)
+
+
+# --- logs ------------------------------------------------------------
+
+
+def _configure_log(form: str) -> None:
+    """Our own events, and other libraries' warnings, as lines of the one form on stderr."""
+    renderer: Any = structlog.processors.JSONRenderer()
+    formatter: list[Any] = [structlog.processors.format_exc_info]
+    if form == "text":
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        formatter = []
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *formatter,
+            renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
+
+
+class _Forward(logging.Handler):
+    """What libraries log with the standard library, as events of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Forward one record."""
+        logger = structlog.get_logger(record.name)
+        logger.log(
+            record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info
+        )

@@ -1,0 +1,133 @@
+"""``hookline serve`` as a process: it starts, says where, stops, and refuses in one line."""
+
+import contextlib
+import json
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from hookline.cli.children import clean_environment, started_server
+
+DEADLINE_S = 60
+
+
+@contextlib.contextmanager
+def serving(folder, *flags: str) -> Iterator[subprocess.Popen[str]]:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "hookline", "serve", "--port", "0", *flags],
+        cwd=folder,
+        env=clean_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def lines_until(running: subprocess.Popen[str], last: str) -> str:
+    assert running.stderr is not None
+    said = ""
+    for line in running.stderr:
+        said += line
+        if last in line:
+            return said
+    raise AssertionError(f"it ended: {said}")
+
+
+def test_the_first_start_shows_a_key_once_and_sigterm_ends_it_with_0(tmp_path):
+    """A key is shown at the first start and never again; both stop gracefully."""
+    with serving(tmp_path) as first:
+        said = lines_until(first, "Ctrl-C")
+        assert "hookline serves http://127.0.0.1:" in said
+        assert "sqlite:///hookline.db" in said
+        assert "export HOOKLINE_API_KEY=hkl_" in said
+        first.send_signal(signal.SIGTERM)
+        out, err = first.communicate(timeout=DEADLINE_S)
+        assert (first.returncode, out) == (0, "")
+        assert "Traceback" not in err
+    with serving(tmp_path) as second:
+        assert "hkl_" not in lines_until(second, "Ctrl-C")
+        second.send_signal(signal.SIGINT)
+        second.communicate(timeout=DEADLINE_S)
+        assert second.returncode == 0
+
+
+def test_json_is_one_line_and_the_end_of_stdin_ends_it(tmp_path):
+    """A program that starts hookline reads one line, and cannot leave it behind."""
+    with serving(tmp_path, "--json", "--until-stdin-closes") as running:
+        assert running.stdout is not None
+        assert running.stdin is not None
+        said = json.loads(running.stdout.readline())
+        assert said.keys() == {"url", "database", "api_key"}
+        running.stdin.close()
+        running.stdin = None  # communicate() would flush it
+        assert running.wait(DEADLINE_S) == 0
+
+
+def refused(result, *words: str) -> None:
+    """Exit code 2, one line that says what, one that says what to do."""
+    assert result.code == 2, result.err
+    assert result.out == b""
+    error, hint = result.err.splitlines()
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: ")
+    for word in words:
+        assert word in error
+
+
+def test_an_occupied_port_is_refused_in_one_line(process):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused(process("serve", "--port", port), f"cannot listen on 127.0.0.1:{port}")
+
+
+def test_a_database_of_somebody_else_is_refused_in_one_line(process, tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "theirs.db")) as theirs:
+        theirs.execute("CREATE TABLE customers (id)")
+    result = process("serve", "--port", "0", "--database", "sqlite:///theirs.db")
+    refused(result, "theirs.db is a SQLite database of another program")
+
+
+def test_a_newer_schema_is_refused_in_one_line(process, tmp_path):
+    with started_server(tmp_path, allow=""):
+        pass
+    with contextlib.closing(sqlite3.connect(tmp_path / "hookline.db")) as ours:
+        ours.execute("PRAGMA user_version = 9999")
+    result = process("serve", "--port", "0", "--database", "sqlite:///hookline.db")
+    refused(result, "has schema 9999")
+
+
+def test_a_database_in_use_is_refused_in_one_line(process, tmp_path):
+    with started_server(tmp_path, allow=""):
+        result = process("serve", "--port", "0", "--database", "sqlite:///hookline.db")
+    refused(result, "hookline.db is in use by another hookline")
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--port", "99999"], "--port 99999"),
+        (["--host", "no host"], "--host no host"),
+        (["--allow-addresses", "10.0.0.0/33"], "--allow-addresses 10.0.0.0/33"),
+        (["--log", "xml"], "--log xml is neither text nor json"),
+        (["--prt", "0"], "Unknown option: --prt. Did you mean --port"),
+    ],
+)
+def test_a_wrong_flag_is_refused_in_one_line(call, flags, words):
+    refused(call("serve", *flags), words)
+
+
+def test_postgresql_is_refused_in_one_line(process):
+    result = process("serve", "--database", "postgresql://u:hunter2@h/d")
+    refused(result, "PostgreSQL is not there yet")
+    assert "hunter2" not in result.err
