@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from hookline.server.app import make_app
 from hookline.server.keys import KeyRing
@@ -259,3 +260,26 @@ def test_what_is_no_number_of_a_key(live: Any, value: str) -> None:
 def test_filters_that_find_nothing(live: Any, query: str) -> None:
     """A filter may hold anything; it is compared, never interpreted."""
     assert live.client.get(f"/api/v1/deliveries?{query}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "method", "path"),
+    [("store", "api_keys", "GET", "/api/v1/keys"), ("publisher", "publish", "POST", PUBLISH)],
+)
+def test_a_bug_of_ours_is_told_as_such(
+    live: Any, monkeypatch: pytest.MonkeyPatch, target: str, name: str, method: str, path: str
+) -> None:
+    """500 in the same shape, without its inside; the log has the traceback, and no key."""
+
+    async def broken(*_arguments: Any) -> None:
+        raise RuntimeError("the inside")
+
+    monkeypatch.setattr(getattr(live.served.engine, target), name, broken)
+    with structlog.testing.capture_logs() as logged:
+        event = {"resource": "issue", "action": "created", "data": {}}
+        response = live.client.request(method, path, json=event)
+    live.refused(response, 500, "internal-error")
+    assert "the inside" not in response.text
+    assert [(each["event"], each["path"]) for each in logged] == [("request.failed", path)]
+    assert "RuntimeError: the inside" in logged[0]["traceback"]
+    assert live.key not in str(logged)

@@ -157,12 +157,14 @@ def _method(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
     return _respond(MethodNotAllowed(request.scope["path"], ", ".join(sorted(methods))))
 
 
-def _client(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def _client(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     if error.status_code == 413:
         return _respond(
             TooLarge("body-too-large", "the body is over the limit", "send less at once")
         )
     if error.status_code >= 500:
+        if "disconnected" not in error.detail:  # a caller that hung up is no bug, and hears nothing
+            log_bug(request.scope["path"], error)
         return _respond(internal_error())
     return _respond(Malformed("bad-request", str(error.detail), "see /openapi.json"))
 

@@ -16,7 +16,7 @@ from hookline.core.lifecycle import State
 from hookline.core.quoting import excerpt
 from hookline.send.engine import now_us
 from hookline.server.api.injected import TheEngine
-from hookline.server.api.shapes import (
+from hookline.server.api.log_shapes import (
     AttemptOut,
     DeliveryDetail,
     DeliveryOut,

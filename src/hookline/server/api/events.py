@@ -12,7 +12,7 @@ from hookline.core.errors import Conflict, NotFound
 from hookline.core.instants import isoformat
 from hookline.core.quoting import excerpt
 from hookline.server.api.injected import Call, TheEngine
-from hookline.server.api.shapes import ConsideredOut, DeliveryOut, EventOut
+from hookline.server.api.log_shapes import ConsideredOut, DeliveryOut, EventOut
 from hookline.store.contract import DeliveryFilter
 
 __all__ = ["Events"]
