@@ -28,3 +28,10 @@ def test_the_keys_stand_in_the_documented_order() -> None:
     body = json.loads(envelope.body("triggered", UUID, envelope.tail(b"{}", b"{}")))
     assert list(body) == ["action", "installation", "data", "actor"]
     assert body["installation"] == {"uuid": UUID}
+
+
+def test_a_tail_comes_apart_again() -> None:
+    """Also where the data or a name spells the seam, or holds half of a surrogate pair."""
+    data = b'{"actor":{},"x":",\\"actor\\":","y":"\\ud800"}'
+    actor = b'{"type":"user","id":1,"name":",\\"actor\\":{}}"}'
+    assert envelope.split(envelope.tail(data, actor)) == (data, actor)

@@ -8,7 +8,7 @@ installation's name is a dashed UUID, both checked where they come in; data and 
 already (``core.canonical``).
 """
 
-__all__ = ["body", "tail"]
+__all__ = ["body", "split", "tail"]
 
 
 def tail(data: bytes, actor: bytes) -> bytes:
@@ -18,6 +18,19 @@ def tail(data: bytes, actor: bytes) -> bytes:
     b'"data":{},"actor":{"type":"user"}}'
     """
     return b'"data":%b,"actor":%b}' % (data, actor)
+
+
+def split(tail: bytes) -> tuple[bytes, bytes]:
+    """Return the data and the actor that ``tail`` was made of.
+
+    The last ``,"actor":`` is the envelope's own: inside the actor, a quotation mark in text is
+    escaped. Nothing is parsed, for a strict parser refuses the halves of surrogate pairs that we carry.
+
+    >>> split(b'"data":{},"actor":{"type":"user"}}')
+    (b'{}', b'{"type":"user"}')
+    """
+    data, _, actor = tail.rpartition(b',"actor":')
+    return data.removeprefix(b'"data":'), actor[:-1]
 
 
 def body(action: str, installation_uuid: str, tail: bytes) -> bytes:

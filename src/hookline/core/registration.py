@@ -68,7 +68,7 @@ def slug_from(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:MAX_SLUG].strip("-")
 
 
-def check_organization(value: str, where: str = "/organization") -> str:
+def check_organization(value: str, where: str | None = "/organization") -> str:
     """An organization's slug: as the publisher names its tenants."""
     if len(value) <= 64 and _ORGANIZATION.fullmatch(value):
         return value
@@ -119,9 +119,11 @@ def _within(low: float, high: float, unit: str) -> Callable[[float, str], float]
     def check(value: float, where: str) -> float:
         if low <= value <= high:
             return value
+        # An integer of thousands of digits is hostile, and printing it may raise.
+        huge = isinstance(value, int) and value.bit_length() > 64
         raise Invalid(
             "out-of-range",
-            f"{value} is out of range: {low:g} to {high:g} {unit}",
+            f"{'a huge number' if huge else value} is out of range: {low:g} to {high:g} {unit}",
             f"give a number from {low:g} to {high:g}",
             where=where,
         )

@@ -16,6 +16,7 @@ from hookline.core.canonical import Document, encode
 from hookline.core.errors import Invalid, NotFound
 from hookline.core.matching import Candidate, plan_for_one
 from hookline.core.model import BodyEncoding, Installation, Integration, Kind, Policy, Status
+from hookline.core.quoting import excerpt
 from hookline.core.registration import check_fields, check_name, check_organization, slug_from
 from hookline.core.resources import Resource, define
 from hookline.core.schedule import DEFAULT_SCHEDULE
@@ -111,7 +112,7 @@ class Registry:
         if found is None:
             raise NotFound(
                 "unknown-integration",
-                f"there is no integration {slug!r}",
+                f"there is no integration {excerpt(slug)}",
                 "see GET /api/v1/integrations for those there are",
             )
         return found
@@ -189,7 +190,7 @@ class Registry:
         if installation is None or installation.deleted_at is not None:
             raise NotFound(
                 "unknown-installation",
-                f"there is no installation {uuid!r}",
+                f"there is no installation {excerpt(uuid)}",
                 "see GET /api/v1/organizations/{organization}/installations for those there are",
             )
         integration = await self.integration(installation.integration)

@@ -1,13 +1,16 @@
 """The composed application: publish routes in front, the framework behind them."""
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.connection import ASGIConnection
 from litestar.di import Provide
-from litestar.handlers import BaseRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
+from litestar.routes import BaseRoute
+from litestar.types import ControllerRouterHandler, Method
 
 from hookline import __version__
 from hookline.send.engine import Engine
@@ -29,6 +32,10 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+# HEAD is GET without the body, which the server itself leaves out. OPTIONS is refused as any method
+# is that a path does not take: the framework would answer it with a part of what the path takes.
+_METHODS = {"HEAD": "GET", "OPTIONS": "TRACE"}
+
 MAX_ADMIN_BODY = 1_048_576
 
 
@@ -43,8 +50,24 @@ class Application:
         """Answer one connection event."""
         if self._publish.matches(scope):
             await self._publish(scope, receive, send)
-        else:
+            return
+        if scope["type"] == "http":
+            scope = {**scope, "method": _METHODS.get(scope["method"], scope["method"])}
             await self.framework(scope, receive, send)  # type: ignore[arg-type]
+
+
+class _NoPages(Router):
+    """In place of the framework's pages about the API: ``openapi_route`` serves the document."""
+
+    def register(self, value: ControllerRouterHandler) -> list[BaseRoute]:
+        """Take nothing in."""
+        del value
+        return []
+
+
+def _operation_id(handler: HTTPRouteHandler, _method: Method, _path: object) -> str:
+    """The summary in one word: clients that are generated name their methods after it."""
+    return "".join(word.capitalize() for word in re.findall(r"\w+", handler.summary or ""))
 
 
 def make_app(engine: Engine, keys: KeyRing, limits: Limits) -> Application:
@@ -72,7 +95,12 @@ def make_app(engine: Engine, keys: KeyRing, limits: Limits) -> Application:
         },
         guards=[guard],
         exception_handlers=HANDLERS,
-        openapi_config=OpenAPIConfig(title="Hookline", version=__version__, render_plugins=()),
+        openapi_config=OpenAPIConfig(
+            title="Hookline",
+            version=__version__,
+            openapi_router=_NoPages("/", route_handlers=[]),
+            operation_id_creator=_operation_id,
+        ),
         request_max_body_size=MAX_ADMIN_BODY,
         logging_config=None,
     )

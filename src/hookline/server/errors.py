@@ -1,5 +1,6 @@
 """The one shape of every error: ``{"error": {"code", "message", "hint", "where"}}``."""
 
+from traceback import format_exception
 from typing import Any
 
 import msgspec
@@ -10,7 +11,6 @@ from litestar.exceptions import (
     HTTPException,
     MethodNotAllowedException,
     NotFoundException,
-    SerializationException,
     ValidationException,
 )
 from litestar.types import ExceptionHandlersMap
@@ -23,8 +23,18 @@ from hookline.core.errors import (
     TooLarge,
     Unavailable,
 )
+from hookline.core.quoting import excerpt
 
-__all__ = ["HANDLERS", "ErrorBody", "ErrorDetail", "error_bytes", "internal_error"]
+__all__ = [
+    "HANDLERS",
+    "ErrorBody",
+    "ErrorDetail",
+    "MethodNotAllowed",
+    "error_bytes",
+    "error_headers",
+    "internal_error",
+    "log_bug",
+]
 
 _log = structlog.get_logger("hookline.server")
 
@@ -42,6 +52,15 @@ class ErrorBody(msgspec.Struct, frozen=True):
     """The body of every answer that is not a success."""
 
     error: ErrorDetail
+
+
+def log_bug(path: str, error: Exception) -> None:
+    """Write down a bug of ours.
+
+    The traceback is made here, as text: a renderer of log lines may show local variables with it,
+    and those hold keys and secrets.
+    """
+    _log.error("request.failed", path=path, traceback="".join(format_exception(error)))
 
 
 def error_bytes(error: HooklineError) -> bytes:
@@ -65,79 +84,77 @@ def internal_error() -> HooklineError:
     )
 
 
-def _respond(error: HooklineError, headers: dict[str, str] | None = None) -> Response[bytes]:
+class MethodNotAllowed(HooklineError):
+    """There is something at this path, but it does not take this method."""
+
+    status = 405
+
+    def __init__(self, path: str, allowed: str):
+        super().__init__(
+            "method-not-allowed",
+            f"{excerpt(path)} does not take this method",
+            f"it takes {allowed}",
+        )
+        self.allowed = allowed
+
+
+def error_headers(error: HooklineError) -> dict[str, str]:
+    """The headers that belong to the status of this error."""
+    if isinstance(error, MethodNotAllowed):
+        return {"Allow": error.allowed}
+    if isinstance(error, Unavailable):
+        return {"Retry-After": "1"}
+    return {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+
+
+def _respond(error: HooklineError) -> Response[bytes]:
     return Response(
         error_bytes(error),
         status_code=error.status,
         media_type=MediaType.JSON,
-        headers=headers or _headers(error),
+        headers=error_headers(error),
     )
-
-
-def _headers(error: HooklineError) -> dict[str, str]:
-    if isinstance(error, Unavailable):
-        return {"Retry-After": "1"}
-    return {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
 
 
 def _known(_: Request[Any, Any, Any], error: HooklineError) -> Response[bytes]:
     return _respond(error)
 
 
-def _validation(_: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
+# "state" is a word of the framework's, so the route's argument has another name.
+_PARAMETERS = {"in_state": "state"}
+
+
+def _parameter(_: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
+    # Bodies are read elsewhere (``server.body``): what the framework validates are parameters.
     details = error.extra if isinstance(error.extra, list) else []
     first = details[0] if details and isinstance(details[0], dict) else {}
-    key = str(first.get("key", ""))
-    # The framework writes a path as "a.b[0]"; ours is a JSON Pointer, and only for the body.
-    in_body = first.get("source", "body") == "body"
-    where = "/" + key.replace("[", ".").replace("]", "").replace(".", "/") if key else ""
-    message = str(first.get("message") or error.detail)
-    subject = "" if in_body or not key else f"{key}: "
+    name = str(first.get("key", "a parameter"))
+    name = _PARAMETERS.get(name, name)
+    message = str(first.get("message", "it is wrong")).replace("`", "")
     return _respond(
         Invalid(
-            "invalid-field" if in_body else "invalid-parameter",
-            subject + message,
+            "invalid-parameter",
+            f"{name}: {message[:1].lower()}{message[1:]}",
             "see /openapi.json for what the call takes",
-            where=where if in_body else None,
         )
     )
-
-
-def _malformed(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    cause = error.__cause__ or error
-    return _respond(
-        Malformed("malformed-json", f"the body is not JSON: {cause}", "send one JSON document")
-    )
-
-
-def _too_deep(_: Request[Any, Any, Any], _error: RecursionError) -> Response[bytes]:
-    return _respond(Malformed("too-deep", "the body is nested too deeply", "flatten it"))
 
 
 def _not_found(request: Request[Any, Any, Any], _error: HTTPException) -> Response[bytes]:
     return _respond(
         NotFound(
             "unknown-path",
-            f"there is nothing at {request.url.path}",
+            f"there is nothing at {excerpt(request.scope['path'])}",
             "see /openapi.json for the paths",
         )
     )
 
 
-class _MethodNotAllowed(HooklineError):
-    status = 405
-
-
-def _method(request: Request[Any, Any, Any], error: MethodNotAllowedException) -> Response[bytes]:
-    allowed = (error.headers or {}).get("Allow") or (error.headers or {}).get("allow") or ""
-    return _respond(
-        _MethodNotAllowed(
-            "method-not-allowed",
-            f"{request.url.path} does not take {request.method}",
-            f"it takes {allowed}" if allowed else "see /openapi.json",
-        ),
-        {"Allow": allowed} if allowed else None,
-    )
+def _method(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    methods = set((error.headers or {}).get("allow", "").split(", ")) - {"OPTIONS"}
+    if "GET" in methods:
+        methods.add("HEAD")
+    return _respond(MethodNotAllowed(request.scope["path"], ", ".join(sorted(methods))))
 
 
 def _client(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -151,16 +168,13 @@ def _client(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
 
 
 def _bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    _log.error("request.failed", path=request.url.path, exc_info=error)
+    log_bug(request.scope["path"], error)
     return _respond(internal_error())
 
 
 HANDLERS: ExceptionHandlersMap = {
     HooklineError: _known,
-    ValidationException: _validation,
-    SerializationException: _malformed,
-    msgspec.DecodeError: _malformed,
-    RecursionError: _too_deep,
+    ValidationException: _parameter,
     NotFoundException: _not_found,
     MethodNotAllowedException: _method,
     ClientException: _client,

@@ -1,23 +1,31 @@
 """``/openapi.json``: made from the same types that validate, once, at the first request.
 
-The framework describes its own routes. The two publish routes are below it, so they are added here,
-and so is the one error shape, which every operation can answer.
+The framework describes its own routes. What it does not see is added here: the bodies that routes
+declare (``server.body``), the two publish routes, which are below it, and the one error shape, which
+every operation can answer.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import MediaType, Request, Response, get
+from litestar import Litestar, MediaType, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta
 
 from hookline.send.intake import Limits
+from hookline.server.body import taken_by
 from hookline.server.errors import ErrorBody
 from hookline.server.publish import Accepted, AcceptedBatch, Warned
 
 __all__ = ["openapi_route"]
 
 _OPEN: Final = {"/healthz", "/readyz", "/openapi.json"}
+_PATTERNS: Final = {
+    "organization": "^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$",
+    "slug": "^[a-z0-9]([a-z0-9-]{0,55}[a-z0-9])?$",
+    "uuid": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+}
 
 
 class ActorDocument(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,27 +54,47 @@ def openapi_route(limits: Limits) -> HTTPRouteHandler:
     @get("/openapi.json", include_in_schema=False, opt={"open": True}, sync_to_thread=False)
     def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
         if not cache:
-            document = request.app.openapi_schema.to_schema()
-            cache.append(msgspec.json.encode(_completed(document, limits)))
+            cache.append(msgspec.json.encode(_document(request.app, limits)))
         return Response(cache[0], media_type=MediaType.JSON)
 
     return openapi
 
 
-def _completed(document: dict[str, Any], limits: Limits) -> dict[str, Any]:
-    documents = (EventDocument, Accepted, AcceptedBatch, Warned, ErrorBody)
+def _document(app: Litestar, limits: Limits) -> dict[str, Any]:
+    document = app.openapi_schema.to_schema()
+    taken = list(_bodies(app))
+    kinds = {kind for _, _, kind in taken}
     _, schemas = msgspec.json.schema_components(
-        documents, ref_template="#/components/schemas/{name}"
+        (EventDocument, Accepted, AcceptedBatch, Warned, ErrorBody, *kinds),
+        ref_template="#/components/schemas/{name}",
     )
+    # To the type it may also be JSON that is there already; to a reader it is this.
+    warnings = {"type": "array", "items": {"$ref": "#/components/schemas/Warned"}}
+    schemas["Accepted"]["properties"]["warnings"] = warnings
     components = document.setdefault("components", {})
     components.setdefault("schemas", {}).update(schemas)
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    document["paths"].update(_publish_paths(limits))
-    for path, item in document["paths"].items():
+    paths = document["paths"]
+    for path, method, kind in taken:
+        schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+        content = {"application/json": {"schema": schema}}
+        paths[path][method]["requestBody"] = {"required": True, "content": content}
+    paths.update(_publish_paths(limits))
+    for path, item in paths.items():
         for operation in item.values():
             if isinstance(operation, dict):
                 _finish(path, operation)
     return document
+
+
+def _bodies(app: Litestar) -> Iterator[tuple[str, str, type[msgspec.Struct]]]:
+    """Each operation that takes a body: its path, its method, and the body's type."""
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            kind = taken_by(handler.opt)
+            if kind is not None:
+                for method in handler.http_methods:
+                    yield route.path_format, method.lower(), kind
 
 
 def _finish(path: str, operation: dict[str, Any]) -> None:
@@ -78,6 +106,9 @@ def _finish(path: str, operation: dict[str, Any]) -> None:
         "description": "A refusal, in the one error shape",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
     }
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "path" and parameter["name"] in _PATTERNS:
+            parameter["schema"]["pattern"] = _PATTERNS[parameter["name"]]
     if path not in _OPEN:
         operation["security"] = [{"key": []}]
 
@@ -120,7 +151,7 @@ def _operation(
                 "name": "organization",
                 "in": "path",
                 "required": True,
-                "schema": {"type": "string", "pattern": "^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$"},
+                "schema": {"type": "string"},
             }
         ],
         "requestBody": {"required": True, "content": content},

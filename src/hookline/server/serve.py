@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from hookline.core.errors import UsageError
+from hookline.core.errors import Malformed, UsageError
 from hookline.core.secret import Secret
 from hookline.send.dispatch import Limits as DispatchLimits
 from hookline.send.engine import Engine, EngineConfig
 from hookline.send.intake import Limits
 from hookline.server.app import make_app
+from hookline.server.errors import error_bytes
 from hookline.server.keys import KeyRing
 from hookline.settings import Settings
 
@@ -50,30 +52,26 @@ async def serving(
     Raises:
         UsageError: the port is taken, or the database cannot be used.
     """
-    bound = _bind(settings.host, settings.port)
-    try:
+    with contextlib.closing(_bind(settings.host, settings.port)) as bound:
         engine = await Engine.open(_config(settings))
-    except BaseException:
-        bound.close()
-        raise
-    try:
-        keys = KeyRing(settings.api_key)
-        first_key = await _first_key(engine, keys, settings)
-        server = _server(engine, keys, settings)
-        done = asyncio.create_task(_until_stopped(server, bound, engine), name="hookline-serve")
-        host, port = bound.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        await _started(server, done)
-        loop = asyncio.get_running_loop()
-        for number in signals:
-            loop.add_signal_handler(number, setattr, server, "should_exit", True)
         try:
-            yield Served(f"http://{shown}:{port}", engine, first_key, done)
+            keys = KeyRing(settings.api_key)
+            first_key = await _first_key(engine, keys, settings)
+            server = _server(engine, keys, settings)
+            done = asyncio.create_task(_until_stopped(server, bound, engine), name="hookline-serve")
+            host, port = bound.getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            await _started(server, done)
+            loop = asyncio.get_running_loop()
+            for number in signals:
+                loop.add_signal_handler(number, setattr, server, "should_exit", True)
+            try:
+                yield Served(f"http://{shown}:{port}", engine, first_key, done)
+            finally:
+                server.should_exit = True
+                await done
         finally:
-            server.should_exit = True
-            await done
-    finally:
-        await engine.close()
+            await engine.close()
 
 
 def _config(settings: Settings) -> EngineConfig:
@@ -97,7 +95,9 @@ async def _first_key(engine: Engine, keys: KeyRing, settings: Settings) -> Secre
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # Named TCP, or else asyncio does not take it for such and leaves Nagle's algorithm on: each answer
+    # would wait 40 ms for the acknowledgement of the one before.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
@@ -113,6 +113,24 @@ def _bind(host: str, port: int) -> socket.socket:
     return bound
 
 
+class Protocol(HttpToolsProtocol):
+    """HTTP/1.1 by httptools, refusing what is not HTTP in the one error shape, too."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse, and hang up: where the next request would begin is anybody's guess."""
+        body = error_bytes(
+            Malformed(
+                "not-http", "this is not an HTTP/1.1 request", "check the client or the proxy"
+            )
+        )
+        head = (
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -124,7 +142,8 @@ def _server(engine: Engine, keys: KeyRing, settings: Settings) -> uvicorn.Server
     app = make_app(engine, keys, Limits(data_bytes=settings.max_data_bytes))
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
+        ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,

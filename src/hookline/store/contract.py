@@ -238,7 +238,10 @@ class Store(Protocol):
         ...
 
     async def update_integration(self, integration: Integration) -> Integration:
-        """Replace what may change: name, URL, resources, alertable, policy."""
+        """Replace what may change: name, URL, resources, alertable, policy.
+
+        Raises ``NotFound`` where it was deleted meanwhile.
+        """
         ...
 
     async def delete_integration(self, integration_id: int, now: int) -> None:
@@ -259,7 +262,8 @@ class Store(Protocol):
         """Install, and record the event that says so, in one transaction.
 
         The announcement's deliveries are for the new installation, whatever id they carry.
-        Raises ``Conflict`` where the organization has it already.
+        Raises ``Conflict`` where the organization has it already, ``NotFound`` where the integration
+        was deleted meanwhile.
         """
         ...
 

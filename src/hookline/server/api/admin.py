@@ -1,13 +1,19 @@
 """Resources and keys."""
 
+from typing import Annotated
+
 from litestar import Controller, delete, get, post
+from litestar.params import PathParameter
 
 from hookline.core.resources import DOCUMENTED
-from hookline.send.engine import Engine
+from hookline.server.api.injected import Call, TheEngine, TheKeys
 from hookline.server.api.shapes import KeyCreated, KeyIn, KeyOut, ResourceIn, ResourceOut
-from hookline.server.keys import KeyRing
+from hookline.server.body import read, takes
 
 __all__ = ["Keys", "Resources"]
+
+# Beyond it SQLite has no integer, and there is no such key.
+KeyId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 
 
 class Resources(Controller):
@@ -16,13 +22,14 @@ class Resources(Controller):
     path = "/api/v1/resources"
     tags = ("resources",)
 
-    @post(summary="Register a resource", status_code=201)
-    async def create(self, data: ResourceIn, engine: Engine) -> ResourceOut:
+    @post(summary="Register a resource", status_code=201, opt=takes(ResourceIn))
+    async def create(self, request: Call, engine: TheEngine) -> ResourceOut:
         """Register a resource of your own; integrations can subscribe to it at once."""
+        data = await read(request, ResourceIn)
         return ResourceOut.of(await engine.registry.define_resource(data.name, data.actions))
 
     @get(summary="List resources")
-    async def list_all(self, engine: Engine) -> list[ResourceOut]:
+    async def list_all(self, engine: TheEngine) -> list[ResourceOut]:
         """The documented resources, then the registered ones."""
         known = [*DOCUMENTED.values(), *engine.directory.resources.values()]
         return [ResourceOut.of(each) for each in known]
@@ -34,20 +41,21 @@ class Keys(Controller):
     path = "/api/v1/keys"
     tags = ("keys",)
 
-    @post(summary="Make a key", status_code=201)
-    async def create(self, data: KeyIn, engine: Engine, keys: KeyRing) -> KeyCreated:
+    @post(summary="Make a key", status_code=201, opt=takes(KeyIn))
+    async def create(self, request: Call, engine: TheEngine, keys: TheKeys) -> KeyCreated:
         """Make a key of this API; it is in this answer and nowhere else."""
+        data = await read(request, KeyIn)
         made, key = await engine.registry.create_key(data.name)
         keys.load(await engine.store.api_keys())
         return KeyCreated.made(made, key.reveal())
 
     @get(summary="List keys")
-    async def list_all(self, engine: Engine) -> list[KeyOut]:
+    async def list_all(self, engine: TheEngine) -> list[KeyOut]:
         """All keys, revoked ones included."""
         return [KeyOut.of(each) for each in await engine.store.api_keys()]
 
     @delete("/{id:int}", summary="Revoke a key")
-    async def revoke(self, id: int, engine: Engine, keys: KeyRing) -> None:  # noqa: A002
+    async def revoke(self, id: KeyId, engine: TheEngine, keys: TheKeys) -> None:  # noqa: A002
         """Revoke a key; requests with it are refused from now on."""
         await engine.registry.revoke_key(id)
         keys.load(await engine.store.api_keys())

@@ -1,9 +1,10 @@
 """Deliveries and their attempts: list, look, explain, replay."""
 
+import re
 from typing import Annotated, Literal
 
 from litestar import Controller, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from hookline.core import model
 from hookline.core.envelope import body
@@ -12,7 +13,9 @@ from hookline.core.explain import explain
 from hookline.core.headers import webhook_headers
 from hookline.core.instants import isoformat
 from hookline.core.lifecycle import State
-from hookline.send.engine import Engine, now_us
+from hookline.core.quoting import excerpt
+from hookline.send.engine import now_us
+from hookline.server.api.injected import TheEngine
 from hookline.server.api.shapes import (
     AttemptOut,
     DeliveryDetail,
@@ -30,6 +33,8 @@ from hookline.store.contract import AttemptBody, DeliveryFilter
 
 __all__ = ["Deliveries"]
 
+_ID = re.compile(r"[0-9a-f]{32}")
+
 StateName = Literal["waiting", "leased", "delivered", "parked"]
 
 
@@ -42,12 +47,12 @@ class Deliveries(Controller):
     @get(summary="List deliveries")
     async def list_all(
         self,
-        engine: Engine,
-        organization: str | None = None,
-        integration: str | None = None,
-        in_state: Annotated[StateName | None, Parameter(query="state")] = None,
-        before: Annotated[str | None, Parameter(description="the cursor of a page")] = None,
-        limit: Annotated[int, Parameter(ge=1, le=200)] = 50,
+        engine: TheEngine,
+        organization: FromQuery[str | None] = None,
+        integration: FromQuery[str | None] = None,
+        in_state: Annotated[StateName | None, QueryParameter(name="state")] = None,
+        before: Annotated[str | None, QueryParameter(description="the cursor of a page")] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
     ) -> DeliveryPage:
         """Deliveries, newest first, a page at a time."""
         found = await engine.store.deliveries(
@@ -63,7 +68,7 @@ class Deliveries(Controller):
         return DeliveryPage(page, page[-1].id if len(found) > limit else None)
 
     @get("/{id:str}", summary="Look at a delivery")
-    async def show(self, id: str, engine: Engine) -> DeliveryDetail:  # noqa: A002
+    async def show(self, id: FromPath[str], engine: TheEngine) -> DeliveryDetail:  # noqa: A002
         """A delivery with each of its attempts: the exact bytes both ways, address, timings."""
         delivery = await _find(engine, id)
         key = bytes.fromhex(delivery.id)
@@ -72,7 +77,7 @@ class Deliveries(Controller):
         return delivery_detail(delivery, [_attempt(delivery, parts, each) for each in attempts])
 
     @get("/{id:str}/explain", summary="Explain a delivery")
-    async def why(self, id: str, engine: Engine) -> Explanation:  # noqa: A002
+    async def why(self, id: FromPath[str], engine: TheEngine) -> Explanation:  # noqa: A002
         """Why it stands where it stands: each outcome, the rule that applied, what comes next."""
         delivery = await _find(engine, id)
         attempts = await engine.store.attempts(bytes.fromhex(delivery.id))
@@ -82,7 +87,7 @@ class Deliveries(Controller):
         return Explanation(delivery.id, delivery.state.value, list(sentences))
 
     @post("/{id:str}/replay", summary="Replay a delivery", status_code=202)
-    async def replay(self, id: str, engine: Engine) -> DeliveryOut:  # noqa: A002
+    async def replay(self, id: FromPath[str], engine: TheEngine) -> DeliveryOut:  # noqa: A002
         """Send a delivery again: the same bytes and Request-ID, with the whole retry schedule."""
         found = await _find(engine, id)
         replayed = await engine.store.replay(bytes.fromhex(found.id), now_us())
@@ -90,24 +95,21 @@ class Deliveries(Controller):
         return DeliveryOut.of(replayed or found)
 
 
-async def _find(engine: Engine, public_id: str) -> model.Delivery:
+async def _find(engine: TheEngine, public_id: str) -> model.Delivery:
     key = _uuid(public_id)
     delivery = None if key is None else await engine.store.delivery(key)
     if delivery is None:
         raise NotFound(
             "unknown-delivery",
-            f"there is no delivery {public_id!r}",
+            f"there is no delivery {excerpt(public_id)}",
             "the id is the Request-ID that the receiver saw: 32 hex digits",
         )
     return delivery
 
 
 def _uuid(text: str) -> bytes | None:
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        return None
-    return key if len(key) == 16 else None
+    # Not by bytes.fromhex alone: it takes blanks between the digits.
+    return bytes.fromhex(text) if _ID.fullmatch(text) else None
 
 
 def _cursor(text: str) -> bytes:

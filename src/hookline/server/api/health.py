@@ -4,7 +4,7 @@ import msgspec
 from litestar import get
 
 from hookline import __version__
-from hookline.send.engine import Engine
+from hookline.server.api.injected import TheEngine
 
 __all__ = ["Health", "healthz", "readyz"]
 
@@ -23,7 +23,7 @@ async def healthz() -> Health:
 
 
 @get("/readyz", summary="Can it take events?", tags=["health"], opt={"open": True})
-async def readyz(engine: Engine) -> Health:
+async def readyz(engine: TheEngine) -> Health:
     """The database takes writes; 503 in the one error shape where it does not."""
     await engine.store.ping()
     return Health("ready", __version__)

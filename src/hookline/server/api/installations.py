@@ -1,11 +1,13 @@
 """Installations: an integration in an organization."""
 
 from litestar import Controller, delete, get, post
+from litestar.params import FromPath
 
 from hookline.core.actor import SYSTEM, Actor, check_actor
 from hookline.core.registration import check_organization
-from hookline.send.engine import Engine
+from hookline.server.api.injected import Call, TheEngine
 from hookline.server.api.shapes import ActorIn, InstallationIn, InstallationOut, InstalledOut
+from hookline.server.body import read, takes
 
 __all__ = ["Installations"]
 
@@ -16,27 +18,38 @@ class Installations(Controller):
     path = "/api/v1"
     tags = ("installations",)
 
-    @post("/organizations/{organization:str}/installations", summary="Install", status_code=201)
-    async def create(self, organization: str, data: InstallationIn, engine: Engine) -> InstalledOut:
+    @post(
+        "/organizations/{organization:str}/installations",
+        summary="Install",
+        status_code=201,
+        opt=takes(InstallationIn),
+    )
+    async def create(
+        self, organization: FromPath[str], request: Call, engine: TheEngine
+    ) -> InstalledOut:
         """Install a public integration, which gets ``installation.created``.
 
         The grant code is in this answer and in that webhook, and nowhere else.
         """
+        data = await read(request, InstallationIn)
         installation, code = await engine.registry.install(
-            check_organization(organization, where="/organization"),
+            check_organization(organization, where=None),
             data.integration,
             _actor(data.actor),
         )
         return InstalledOut.made(installation, code)
 
     @get("/organizations/{organization:str}/installations", summary="List installations")
-    async def list_all(self, organization: str, engine: Engine) -> list[InstallationOut]:
+    async def list_all(
+        self, organization: FromPath[str], engine: TheEngine
+    ) -> list[InstallationOut]:
         """The installations of an organization that are in force."""
+        check_organization(organization, where=None)
         found = await engine.store.installations(organization=organization)
         return [InstallationOut.of(each) for each in found]
 
     @delete("/installations/{uuid:str}", summary="Uninstall", status_code=200)
-    async def remove(self, uuid: str, engine: Engine) -> InstallationOut:
+    async def remove(self, uuid: FromPath[str], engine: TheEngine) -> InstallationOut:
         """Uninstall; a public integration gets ``installation.deleted``."""
         return InstallationOut.of(await engine.registry.uninstall(uuid))
 

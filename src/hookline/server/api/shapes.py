@@ -47,6 +47,19 @@ __all__ = [
 Name = Annotated[str, Meta(max_length=200, description="for people; 1 to 57 characters")]
 Url = Annotated[str, Meta(max_length=2000, description="http or https; at most 512 characters")]
 Seconds = Annotated[float, Meta(description="seconds")]
+# The bounds are documented here and checked in the core, which says more of what is wrong.
+Timeout = Annotated[
+    float,
+    Meta(description="seconds", extra_json_schema={"minimum": 0.1, "maximum": 30}),
+]
+InFlight = Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": 1000})]
+Waits = Annotated[
+    list[Annotated[float, Meta(extra_json_schema={"minimum": 0, "maximum": 604_800})]],
+    Meta(
+        description="seconds before each attempt",
+        extra_json_schema={"minItems": 1, "maxItems": 50},
+    ),
+]
 Instant = Annotated[str, Meta(description="RFC 3339, UTC, microseconds")]
 
 
@@ -60,9 +73,9 @@ class IntegrationIn(msgspec.Struct, forbid_unknown_fields=True):
     slug: Annotated[str, Meta(max_length=200)] | UnsetType | None = UNSET
     resources: list[str] = []
     alertable: bool = False
-    timeout: Seconds = 1.0
-    max_in_flight: int = 32
-    retry_schedule: list[float] = msgspec.field(default_factory=lambda: list(DEFAULT_SCHEDULE))
+    timeout: Timeout = 1.0
+    max_in_flight: InFlight = 32
+    retry_schedule: Waits = msgspec.field(default_factory=lambda: list(DEFAULT_SCHEDULE))
     body_encoding: Literal["javascript", "ascii"] = "javascript"
 
 
@@ -73,9 +86,9 @@ class IntegrationChanges(msgspec.Struct, forbid_unknown_fields=True):
     webhook_url: Url | UnsetType = UNSET
     resources: list[str] | UnsetType = UNSET
     alertable: bool | UnsetType = UNSET
-    timeout: Seconds | UnsetType = UNSET
-    max_in_flight: int | UnsetType = UNSET
-    retry_schedule: list[float] | UnsetType = UNSET
+    timeout: Timeout | UnsetType = UNSET
+    max_in_flight: InFlight | UnsetType = UNSET
+    retry_schedule: Waits | UnsetType = UNSET
     body_encoding: Literal["javascript", "ascii"] | UnsetType = UNSET
 
 

@@ -24,6 +24,7 @@ __all__ = [
 
 APPLICATION_ID: Final = 0x484B4C4E  # "HKLN", where SQLite files say whose they are
 
+_MAGIC: Final = b"SQLite format 3\0"
 _PACKAGE = importlib.resources.files("hookline.store.sqlite")
 _HEADING = re.compile(r"^-- ([a-z_]+) --$\n", re.MULTILINE)
 
@@ -60,7 +61,9 @@ def lock(path: Path) -> IO[bytes]:
     """
     lock_path = path.with_name(path.name + ".lock")
     try:
-        handle = lock_path.open("wb")
+        handle = lock_path.open(
+            "ab"
+        )  # a file of that name may be there already: it keeps its bytes
     except OSError as trouble:
         raise _cannot_open(path, trouble.strerror or str(trouble)) from trouble
     try:
@@ -103,6 +106,10 @@ def _check_ours(path: Path) -> None:
     # connect() does, would already change it.
     if not path.exists() or path.stat().st_size == 0:
         return
+    # SQLite takes a file of one byte for an empty database, so its first bytes are looked at first.
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise _foreign("not-a-database", f"{path} is not a SQLite database")
     looking = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         (application_id,) = looking.execute("PRAGMA application_id").fetchone()

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from hookline.core.errors import Conflict
+from hookline.core.errors import Conflict, NotFound
 from hookline.core.matching import Candidate
 from hookline.core.model import (
     BodyEncoding,
@@ -112,6 +112,7 @@ def create_integration(connection: Connection, new: NewIntegration) -> Integrati
 
 def update_integration(connection: Connection, changed: Integration) -> Integration:
     """Replace what may change."""
+    _check_there(connection, changed.id)
     policy = changed.policy
     connection.execute(
         QUERIES["update_integration"],
@@ -168,6 +169,7 @@ def create_installation(
     connection: Connection, new: NewInstallation, announcement: NewEvent | None
 ) -> Installation:
     """Install, and record the event that says so."""
+    _check_there(connection, new.integration_id)
     organization_id = ensure_organization(connection, new.organization, new.now)
     taken = connection.execute(
         "SELECT uuid FROM installations"
@@ -257,6 +259,8 @@ def candidates(connection: Connection, organization: str) -> tuple[int | None, l
 
 def routes(connection: Connection, integration_ids: Sequence[int]) -> list[Route]:
     """What a dispatcher must know of these integrations, deleted ones included."""
+    if not integration_ids:
+        return []
     marks = ",".join(["(?)"] * len(integration_ids))
     sql = QUERIES["routes"].replace("{rows}", marks)
     return [
@@ -344,6 +348,17 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
         status=Status(row[7]),
         body_encoding=BodyEncoding(row[8]),
     )
+
+
+def _check_there(connection: Connection, integration_id: int) -> None:
+    # Asked inside the transaction, because a deletion may have come between reading and writing.
+    sql = "SELECT 1 FROM integrations WHERE id = ? AND deleted_at IS NULL"
+    if not connection.execute(sql, (integration_id,)).fetchone():
+        raise NotFound(
+            "unknown-integration",
+            "the integration was deleted a moment ago",
+            "see GET /api/v1/integrations for those there are",
+        )
 
 
 def _must(found: T | None) -> T:

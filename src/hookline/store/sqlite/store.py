@@ -55,6 +55,7 @@ class SqliteStore:
 
         Raises:
             UsageError: the file is in use, not ours, newer than this version, or cannot be opened.
+            Unavailable: another program holds its lock, or it cannot be written.
         """
         lock = database.lock(path)
         try:
@@ -63,7 +64,11 @@ class SqliteStore:
             lock.close()
             raise
         store = cls(path, connection, lock)
-        await store._write(lambda c: outbound.reset_leases(c, now))
+        try:
+            await store._write(lambda c: outbound.reset_leases(c, now))
+        except BaseException:
+            await store.close()
+            raise
         return store
 
     async def close(self) -> None:

@@ -1,0 +1,81 @@
+"""A receiver process that counts: ``python counting.py FAIL_EVERY``.
+
+It prints its port. Every FAIL_EVERY-th webhook (0: none) is answered 500 the first time it comes. A line on
+standard input is answered with one JSON line: how many webhooks came, how many distinct ones were
+answered 2xx, how many of those came again, and how many had a signature that does not verify.
+"""
+
+import asyncio
+import hmac
+import json
+import sys
+from collections import Counter
+
+
+class Counting:
+    """What came, by (event number, installation)."""
+
+    def __init__(self, fail_every: int):
+        self.fail_every = fail_every
+        self.came: Counter[tuple[int, str]] = Counter()
+        self.answered: Counter[tuple[int, str]] = Counter()
+        self.request_ids: dict[tuple[int, str], str] = {}
+        self.wrong = 0
+        self.secrets: dict[str, str] = {}
+
+    def take(self, head: bytes, body: bytes) -> int:
+        """Count a webhook; the status to answer."""
+        document = json.loads(body)
+        uuid = document["installation"]["uuid"]
+        key = (document["data"]["n"], uuid)
+        headers = dict(
+            line.split(": ", 1) for line in head.decode().split("\r\n")[1:] if ": " in line
+        )
+        secret = self.secrets.get(uuid, "")
+        expected = hmac.digest(secret.encode(), body, "sha256").hex()
+        first_id = self.request_ids.setdefault(key, headers["Request-ID"])
+        if headers["Sentry-Hook-Signature"] != expected or first_id != headers["Request-ID"]:
+            self.wrong += 1
+        self.came[key] += 1
+        if self.fail_every and self.came[key] == 1 and sum(map(hash, key)) % self.fail_every == 0:
+            return 500
+        self.answered[key] += 1
+        return 204
+
+    def stats(self) -> dict[str, int]:
+        """The counts."""
+        return {
+            "came": self.came.total(),
+            "distinct": len(self.answered),
+            "again": self.answered.total() - len(self.answered),
+            "wrong": self.wrong,
+        }
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one connection."""
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                at = head.index(b"Content-Length: ") + 16
+                body = await reader.readexactly(int(head[at : head.index(b"\r", at)]))
+                status = self.take(head, body)
+                writer.write(b"HTTP/1.1 %d -\r\nContent-Length: 0\r\n\r\n" % status)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+
+async def main() -> None:
+    """Serve, and answer lines."""
+    counting = Counting(int(sys.argv[1]))
+    server = await asyncio.start_server(counting.serve, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        counting.secrets |= json.loads(line)
+        print(json.dumps(counting.stats()), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

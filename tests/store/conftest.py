@@ -1,0 +1,232 @@
+"""The stores under test, one factory each, and a small world to try any of them in.
+
+A second store joins the suite by adding its factory to ``FACTORIES``: nothing in the files named
+``test_contract*.py`` knows which store it runs on.
+"""
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from hookline.core.lifecycle import State
+from hookline.core.model import (
+    Attempt,
+    BodyEncoding,
+    Delivery,
+    Installation,
+    Integration,
+    Kind,
+    Policy,
+    Timings,
+)
+from hookline.core.outcome import Counted
+from hookline.core.schedule import DEFAULT_SCHEDULE
+from hookline.core.verdict import Delivered, Verdict
+from hookline.store.contract import (
+    Leased,
+    Leases,
+    NewDelivery,
+    NewEvent,
+    NewInstallation,
+    NewIntegration,
+    Recorded,
+    Settlement,
+    Store,
+)
+from hookline.store.sqlite.store import SqliteStore
+
+START = 1_800_000_000_000_000  # µs since the epoch; every test's clock begins here
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+
+
+async def open_sqlite(folder: Path) -> Store:
+    return await SqliteStore.open(folder / "hookline.db", START)
+
+
+# Name of a store -> what opens an empty one, given an empty folder of its own.
+FACTORIES: dict[str, Callable[[Path], Awaitable[Store]]] = {"sqlite": open_sqlite}
+
+
+@pytest.fixture(params=sorted(FACTORIES))
+def factory(request: pytest.FixtureRequest) -> Callable[[Path], Awaitable[Store]]:
+    return FACTORIES[request.param]
+
+
+@pytest.fixture
+async def store(
+    factory: Callable[[Path], Awaitable[Store]], tmp_path: Path
+) -> AsyncIterator[Store]:
+    opened = await factory(tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def world(store: Store) -> "World":
+    return World(store)
+
+
+@pytest.fixture
+def worlds() -> Callable[[Store], "World"]:
+    return World
+
+
+@dataclass(frozen=True)
+class App:
+    """An integration and one installation of it."""
+
+    integration: Integration
+    installation: Installation
+
+
+def policy(
+    max_in_flight: int = 32, body_encoding: BodyEncoding = BodyEncoding.JAVASCRIPT
+) -> Policy:
+    return Policy(1000, max_in_flight, DEFAULT_SCHEDULE, body_encoding)
+
+
+class World:
+    """Makes what a store is asked to keep; every value that a test does not name is a plain one."""
+
+    START = START
+    SECOND = SECOND
+    MINUTE = MINUTE
+
+    def __init__(self, store: Store, first: int = 1):
+        self.store = store
+        self._numbers = itertools.count(first)
+
+    def new_id(self) -> bytes:
+        """16 bytes, greater than those before."""
+        return next(self._numbers).to_bytes(16, "big")
+
+    def new_uuid(self) -> str:
+        return f"00000000-0000-4000-8000-{next(self._numbers):012x}"
+
+    def new_integration(
+        self,
+        slug: str | None = None,
+        *,
+        kind: Kind = Kind.INTERNAL,
+        organization: str | None = "acme",
+        max_in_flight: int = 32,
+        body_encoding: BodyEncoding = BodyEncoding.JAVASCRIPT,
+    ) -> NewIntegration:
+        uuid = self.new_uuid()
+        internal = kind is Kind.INTERNAL
+        return NewIntegration(
+            uuid=uuid,
+            slug=slug or f"app-{next(self._numbers)}",
+            name="App",
+            kind=kind,
+            organization=organization if internal else None,
+            webhook_url="https://receiver.example/hook",
+            client_id=f"client-{uuid}",
+            sealed_secret=b"sealed " + uuid.encode(),
+            resources=("issue",),
+            alertable=False,
+            policy=policy(max_in_flight, body_encoding),
+            installation_uuid=self.new_uuid() if internal else None,
+            now=START,
+        )
+
+    async def app(self, slug: str | None = None, **values) -> App:
+        """An internal integration, installed."""
+        made = await self.store.create_integration(self.new_integration(slug, **values))
+        (installation,) = await self.store.installations(integration_id=made.id)
+        return App(made, installation)
+
+    def new_installation(self, integration: Integration, organization: str) -> NewInstallation:
+        return NewInstallation(self.new_uuid(), integration.id, organization, b"digest", START)
+
+    async def recap(self, app: App, cap: int, *, at: int = START) -> None:
+        """Give an app's lane another cap."""
+        wanted = replace(app.integration.policy, max_in_flight=cap)
+        await self.store.update_integration(replace(app.integration, policy=wanted, updated_at=at))
+
+    def event(self, *apps: App, at: int = START, in_ascii: bool = False, **values) -> NewEvent:
+        """An event for these apps, in the organization of the first."""
+        deliveries = tuple(
+            NewDelivery(self.new_id(), app.installation.id, app.integration.id, in_ascii)
+            for app in apps
+        )
+        defaults = {
+            "id": self.new_id(),
+            "organization_id": apps[0].installation.organization_id if apps else 1,
+            "external_id": None,
+            "resource": "issue",
+            "action": "created",
+            "tail": b'"data":{},"actor":{}}',
+            "tail_ascii": None,
+            "targets": None,
+            "warnings": None,
+            "plan_id": b"plan of nobody",
+            "considered": "[]",
+            "accepted_at": at,
+            "deliveries": deliveries,
+        }
+        return NewEvent(**defaults | values)
+
+    async def record(self, *events: NewEvent) -> list[Recorded]:
+        return await self.store.record(events)
+
+    async def waiting(self, app: App, count: int = 1, *, at: int = START) -> list[bytes]:
+        """Record that many events for an app; the ids of their deliveries."""
+        events = [self.event(app, at=at) for _ in range(count)]
+        await self.store.record(events)
+        return [event.deliveries[0].id for event in events]
+
+    async def lease(
+        self, *, at: int = START, limit: int = 1000, token: int | None = None
+    ) -> Leases:
+        """Lease for a minute, under a token of its own."""
+        token = next(self._numbers) if token is None else token
+        return await self.store.lease(limit=limit, now=at, until=at + MINUTE, token=token)
+
+    async def leased(self, *, at: int = START, limit: int = 1000) -> list[Leased]:
+        return (await self.lease(at=at, limit=limit)).deliveries
+
+    def settlement(
+        self,
+        leased: Leased,
+        verdict: Verdict | None = None,
+        *,
+        at: int = START,
+        outcome: Counted = Counted.SUCCESS,
+    ) -> Settlement:
+        """What an attempt brought: delivered, unless another verdict is given."""
+        attempt = Attempt(
+            number=leased.attempts_made + 1,
+            started_at=at - SECOND,
+            outcome=outcome,
+            detail="detail",
+            status=204,
+            signature="ab" * 32,
+            timings=Timings(1, 2, 3, 4, 5),
+            address="192.0.2.1:443",
+            http_version="1.1",
+            response_head=b"HTTP/1.1 204 No Content\r\n",
+            response_body=b"\x00body",
+            response_cut=True,
+        )
+        return Settlement(
+            leased.id, leased.token, leased.integration_id, attempt, verdict or Delivered(), at
+        )
+
+    async def settle(
+        self, leased: Leased, verdict: Verdict | None = None, *, at: int = START
+    ) -> bool:
+        (counted,) = await self.store.settle([self.settlement(leased, verdict, at=at)])
+        return counted
+
+    async def delivery(self, delivery_id: bytes) -> Delivery:
+        found = await self.store.delivery(delivery_id)
+        assert found is not None
+        return found
+
+    async def state(self, delivery_id: bytes) -> State:
+        return (await self.delivery(delivery_id)).state

@@ -1,0 +1,236 @@
+"""How SQLite answers the hot queries: through which index, and at a cost that does not grow."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hookline.store.contract import NewDelivery, NewEvent
+from hookline.store.sqlite import database, outbound
+from hookline.store.sqlite.database import QUERIES
+
+NOW = 1_800_000_000_000_000
+EVENT = b"event".ljust(16)
+NAMED = {"now": NOW, "limit": 9, "integration_id": 1, "taken": 1, "id": EVENT, "reason": "gone"}
+FEW, MANY = 1_000, 100_000
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    opened = empty()
+    yield opened
+    opened.close()
+
+
+def empty() -> sqlite3.Connection:
+    connection = database.connect(Path(":memory:"))
+    database.migrate(connection, Path(":memory:"))
+    connection.execute("PRAGMA foreign_keys = OFF")  # lanes and events are enough here
+    connection.execute(
+        "INSERT INTO events VALUES"
+        " (?, 1, NULL, 'issue', 'created', x'00', NULL, NULL, NULL, x'00', 1, ?)",
+        (EVENT, NOW),
+    )
+    connection.execute("INSERT INTO installations VALUES (1, 'uuid', 1, 1, NULL, 0, NULL)")
+    return connection
+
+
+def plan_of(connection: sqlite3.Connection, name: str, width: int = 0) -> list[str]:
+    """The lines of the query plan; ``width`` is that of a row, for queries that take rows."""
+    row = f"({','.join('?' * width)})"
+    sql = QUERIES[name].replace("{rows}", ",".join([row] * 64))
+    values = [1] * sql.count("?") or NAMED
+    lines = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+    # Whether an index covers a query is a nicety, and versions of SQLite judge it differently.
+    return [line.replace("COVERING INDEX", "INDEX") for line in lines]
+
+
+# Query -> width of a row, and the steps through which its plan must go.
+HOT = {
+    "duplicate": (
+        0,
+        ["SEARCH events USING INDEX events_external (external_id=? AND organization_id=?)"],
+    ),
+    "make_ready": (0, ["SEARCH lanes USING INTEGER PRIMARY KEY (rowid=?)"]),
+    "ready_lanes": (0, ["SEARCH lanes USING INDEX lanes_ready (ready_at<?)"]),
+    "next_ready": (0, ["SEARCH lanes USING INDEX lanes_ready (ready_at>?)"]),
+    "due": (
+        0,
+        [
+            "SEARCH d USING INDEX deliveries_waiting (integration_id=? AND due_at<?)",
+            "SEARCH e USING INDEX sqlite_autoindex_events_1 (id=?)",
+            "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
+        ],
+    ),
+    "mark_leased": (1, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
+    "settle_deliveries": (7, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
+    "serve_lane": (
+        0,
+        [
+            "SEARCH lanes USING INTEGER PRIMARY KEY (rowid=?)",
+            "SEARCH deliveries USING INDEX deliveries_waiting (integration_id=?)",
+        ],
+    ),
+    "expired": (0, ["SEARCH deliveries USING INDEX deliveries_leased (leased_until<?)"]),
+    "release_expired": (0, ["SEARCH deliveries USING INDEX deliveries_leased (leased_until<?)"]),
+    "replay": (0, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
+    "park_waiting": (0, ["SEARCH deliveries USING INDEX deliveries_waiting (integration_id=?)"]),
+    "attempts": (0, ["SEARCH attempts USING PRIMARY KEY (delivery_id=?)"]),
+}
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_hot_queries_search_by_index(connection, name):
+    """Each table is searched through the index that was made for it; nothing is scanned or sorted."""
+    width, steps = HOT[name]
+    plan = plan_of(connection, name, width)
+    assert [line for line in plan if line in steps] == steps, plan
+    # The rows that a query brings along ("s", "64 CONSTANT ROWS") may be gone through.
+    tables = {"deliveries", "events", "lanes", "installations", "attempts", "d", "e", "i"}
+    assert [line for line in plan if line.startswith("SCAN") and line.split()[1] in tables] == []
+    assert [line for line in plan if "TEMP B-TREE FOR ORDER" in line or "AUTOMATIC" in line] == []
+
+
+def test_settling_loops_over_its_rows(connection):
+    """The batch drives the loop and deliveries are looked up, not the other way round."""
+    plan = plan_of(connection, "settle_deliveries", 7)
+    ours = next(index for index, line in enumerate(plan) if line.startswith("SCAN s"))
+    assert plan.index("SEARCH deliveries USING PRIMARY KEY (id=?)") > ours
+
+
+@pytest.mark.parametrize(
+    "condition", ["d.id < ?", "d.event_id = ?", "d.id = ?"], ids=["page", "event", "one"]
+)
+def test_the_log_is_read_by_index(connection, condition):
+    """A page, an event's deliveries and one delivery are found without reading the whole log."""
+    sql = f"{QUERIES['delivery_columns']} WHERE {condition} ORDER BY d.id DESC LIMIT 50"
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", [b""])]
+    assert any(line.startswith("SEARCH d USING") for line in plan), plan
+
+
+# -- cost -----------------------------------------------------------------------------------------
+
+
+def lane(
+    connection: sqlite3.Connection,
+    number: int,
+    waiting: int,
+    *,
+    due: int = NOW,
+    full: bool = False,
+    state: str = "waiting",
+) -> None:
+    """A lane with so much waiting in it; ``full``: all its slots are taken."""
+    ready, in_flight = (None, 1000) if full else (due, 0)
+    connection.execute("INSERT INTO lanes VALUES (?, ?, ?, 1000)", (number, ready, in_flight))
+    connection.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)"
+        " INSERT INTO deliveries (id, event_id, organization_id, installation_id, integration_id,"
+        "   in_ascii, state, due_at, lease)"
+        " SELECT CAST(printf('%08d%08d', ?2, i) AS BLOB), ?3, 1, 1, ?2, 0, ?5, ?4 + i % 1000,"
+        "   CASE ?5 WHEN 'leased' THEN 1 END FROM n",
+        (waiting, number, EVENT, due - 1000, state),
+    )
+
+
+def one_lane(connection: sqlite3.Connection, waiting: int) -> None:
+    lane(connection, 1, waiting)
+
+
+def ten_lanes(connection: sqlite3.Connection, waiting: int) -> None:
+    for number in range(1, 11):
+        lane(connection, number, waiting // 10)
+
+
+def behind_full_lanes(connection: sqlite3.Connection, waiting: int) -> None:
+    for number in range(1, 11):
+        lane(connection, number, waiting // 10, full=True)
+    lane(connection, 11, 100)
+
+
+def behind_the_future(connection: sqlite3.Connection, waiting: int) -> None:
+    lane(connection, 1, waiting, due=NOW + 10_000)
+    lane(connection, 2, 100)
+
+
+def behind_a_long_log(connection: sqlite3.Connection, waiting: int) -> None:
+    lane(connection, 1, waiting, state="delivered")
+    lane(connection, 2, 100)
+
+
+def many_full_lanes(connection: sqlite3.Connection, waiting: int) -> None:
+    for number in range(1, waiting // 100 + 1):
+        lane(connection, number, 1, full=True)
+    lane(connection, 1_000_000, 100)
+
+
+def steps(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], object]) -> int:
+    """How often SQLite's engine went round while it did a job."""
+    count = 0
+
+    def step() -> None:
+        nonlocal count
+        count += 1
+
+    connection.set_progress_handler(step, 1)
+    job(connection)
+    connection.set_progress_handler(None, 1)
+    return count
+
+
+def leased(connection: sqlite3.Connection) -> outbound.Leases:
+    return outbound.lease(connection, limit=100, now=NOW, until=NOW + 1, token=1)
+
+
+@pytest.mark.parametrize(
+    "backlog",
+    [one_lane, ten_lanes, behind_full_lanes, behind_the_future, behind_a_long_log, many_full_lanes],
+)
+def test_a_lease_costs_the_same_however_much_waits(backlog):
+    """A hundred times the backlog, at most half as much again of the engine's steps."""
+    costs = []
+    for waiting in (FEW, MANY):
+        connection = empty()
+        backlog(connection, waiting)
+        costs.append(steps(connection, lambda c: costs_a_hundred(leased(c))))
+        connection.close()
+    assert costs[1] <= 1.5 * costs[0], costs
+
+
+def costs_a_hundred(leases: outbound.Leases) -> None:
+    assert len(leases.deliveries) == 100
+
+
+def recorded(connection: sqlite3.Connection) -> None:
+    deliveries = tuple(NewDelivery(b"%016d" % n, 1, 1, False) for n in range(1, 65))
+    event = NewEvent(
+        b"new".ljust(16), 1, "x", "r", "a", b"", None, None, None, b"p", "[]", NOW, deliveries
+    )
+    outbound.record(connection, [event])
+
+
+@pytest.mark.parametrize(
+    "job",
+    [recorded, lambda c: outbound.rescue(c, NOW), lambda c: outbound.replay(c, b"%016d" % 1, NOW)],
+    ids=["record", "rescue", "replay"],
+)
+def test_the_other_verbs_cost_the_same_too(job):
+    """Recording, rescuing and replaying look at nothing that merely waits."""
+    costs = []
+    for waiting in (FEW, MANY):
+        connection = empty()
+        lane(connection, 1, waiting)
+        costs.append(steps(connection, job))
+        connection.close()
+    assert costs[1] <= 1.5 * costs[0], costs
+
+
+def test_the_measure_measures(connection):
+    """A scan of what waits does grow, so that the figures above can go wrong."""
+    scan = "SELECT count(*) FROM deliveries NOT INDEXED WHERE in_ascii = 1"
+    lane(connection, 1, 100)
+    few = steps(connection, lambda c: c.execute(scan).fetchall())
+    lane(connection, 2, 10_000)
+    many = steps(connection, lambda c: c.execute(scan).fetchall())
+    assert many > 50 * few
