@@ -58,7 +58,7 @@ def test_a_deliverys_life(client, told, receiver, tmp_path):
     """An event from a file is delivered; list, show, why and replay tell of it."""
     made = told(
         "integration", "create", "Deliver", "--organization", "northwind",
-        "--webhook-url", f"{receiver.url}/webhooks", "--resource", "issue",
+        "--webhook-url", f"{receiver.url}/webhooks", "--resource", "issue", "--timeout", "20",
     )  # fmt: skip
     receiver.learn(made["client_secret"])
     before = len(receiver.reports)

@@ -20,7 +20,7 @@ def test_once_delivers_and_verifies_everything(process):
     assert result.code == 0, result.err
     count = len(samples.names())
     assert f"{count} of {count} delivered" in result.text
-    assert f"raw body: {count} of {count}" in result.text
+    assert f"over the raw body: {count} of {count}" in result.text
     assert f"JSON.stringify(JSON.parse(body)): {count} of {count}" in result.text
     assert result.text.splitlines()[-1].strip() == "all verified"
     assert "\x1b" not in result.text + result.err

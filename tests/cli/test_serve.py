@@ -131,3 +131,37 @@ def test_postgresql_is_refused_in_one_line(process):
     result = process("serve", "--database", "postgresql://u:hunter2@h/d")
     refused(result, "PostgreSQL is not there yet")
     assert "hunter2" not in result.err
+
+
+LOG = """
+import logging, structlog, sys
+from hookline.cli import serving
+serving._configure_log(sys.argv[1])
+structlog.get_logger("a").warning("sent", path="/\\x1b[2J")
+logging.getLogger("library").warning("odd \\x1b[2J")
+client_secret = "hunter2"
+try:
+    raise OSError("gone")
+except OSError:
+    structlog.get_logger("b").exception("failed")
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_logs_neither_play_with_the_terminal_nor_tell_local_variables(form):
+    """A traceback in the log has no values of variables, which may be secrets."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOG, form],
+        env={**clean_environment(), "TERM": "xterm-256color"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=DEADLINE_S,
+    )
+    assert done.stdout == ""
+    assert all(word in done.stderr for word in ("sent", "odd", "failed", "OSError: gone"))
+    assert "\x1b" not in done.stderr
+    assert 'client_secret = "hunter2"' not in done.stderr
+    assert "'hunter2'" not in done.stderr
+    if form == "json":
+        assert len([json.loads(line) for line in done.stderr.splitlines()]) == 3

@@ -12,6 +12,7 @@ from hookline import samples
 from hookline.cli.children import started_receiver
 
 SECRET = "northwind-secret"
+PATIENT = ("--timeout", "20")
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\x9bevil \u202egnp\n"
 
 
@@ -51,7 +52,7 @@ def test_a_sample_is_accepted_both_ways(call, receiver, name):
     """The receiver finds the signature right over the raw bytes and over V8's."""
     receiver.learn(SECRET)
     before = len(receiver.reports)
-    result = call("trigger", name, "--to", receiver.url, "--secret", SECRET)
+    result = call("trigger", name, "--to", receiver.url, "--secret", SECRET, *PATIENT)
     assert result.code == 0, result.err
     report = receiver.wait_for(before + 1)[-1]
     assert (report["raw"], report["js"]) == (True, True)
@@ -64,14 +65,23 @@ def test_a_sample_is_accepted_both_ways(call, receiver, name):
 def test_several_are_several_webhooks(call, receiver):
     receiver.learn(SECRET)
     before = len(receiver.reports)
-    arguments = ("comment.created", "--to", receiver.url, "--secret", SECRET, "--count", "5")
+    arguments = (
+        "comment.created",
+        "--to",
+        receiver.url,
+        "--secret",
+        SECRET,
+        "--count",
+        "5",
+        *PATIENT,
+    )
     told = json.loads(call("trigger", *arguments, "--json").out)
     ids = {each["request_id"] for each in receiver.wait_for(before + 5)[before:]}
     assert (told["sent"], told["succeeded"], len(ids)) == (5, 5, 5)
 
 
 def test_a_refused_signature_leads_to_verify(call, receiver):
-    result = call("trigger", "issue.created", "--to", receiver.url, "--secret", "wrong")
+    result = call("trigger", "issue.created", "--to", receiver.url, "--secret", "wrong", *PATIENT)
     assert result.code == 1
     assert "answered 401" in result.text
     assert "hookline verify" in result.err
@@ -90,7 +100,16 @@ def test_the_first_failure_is_shown(call):
     """One 500 among several is exit code 1, and the one that is shown."""
     with started_receiver(fail_first=1) as failing:
         failing.learn(SECRET)
-        arguments = ("issue.created", "--to", failing.url, "--secret", SECRET, "--count", "2")
+        arguments = (
+            "issue.created",
+            "--to",
+            failing.url,
+            "--secret",
+            SECRET,
+            "--count",
+            "2",
+            *PATIENT,
+        )
         result = call("trigger", *arguments)
     assert result.code == 1
     assert "answered 500" in result.text

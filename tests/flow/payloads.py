@@ -138,7 +138,9 @@ def _register(api: Api, receiver: Receiver) -> None:
     subscribable = [r.name for r in DOCUMENTED.values() if r.routing is Routing.SUBSCRIBED]
     internal = {"organization": ORGANIZATION, "resources": subscribable, "alertable": True}
     for name, more in (("Everything", internal), ("Installable", {"kind": "public"})):
-        made = api.post("integrations", json={"name": name, "webhook_url": url, **more})
+        # Time enough that no attempt is repeated on a busy machine: reports are counted.
+        integration = {"name": name, "webhook_url": url, "timeout": 20, **more}
+        made = api.post("integrations", json=integration)
         receiver.learn(made["client_secret"])
     api.post("organizations", ORGANIZATION, "installations", json={"integration": "installable"})
     receiver.wait_for(1)

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hookline.cli.deliveries import state_cell
-from hookline.cli.terminal import BAD, DIM, GOOD, TITLE, WARN, cell, fields, make_table, out
+from hookline.cli.terminal import BAD, GOOD, TITLE, WARN, cell, fields, make_table, out
 
 __all__ = ["Row", "show_ending", "show_invitation", "table_of"]
 
@@ -77,7 +77,6 @@ class Row:
         report = self.report or {}
         return [
             cell(self.name),
-            cell(self.delivery["integration"], DIM),
             state_cell(self.delivery),
             cell(self.delivery["attempts_made"]),
             cell(self._status()),
@@ -112,10 +111,10 @@ def _checked(result: bool | None, *, seen: bool) -> Text:
 def table_of(rows: Iterable[Row]) -> Table:
     """All rows, in the order of acceptance."""
     table = make_table(
-        "event", "to", "state", "attempts", "status", "latency", "raw", "JavaScript",
-        unbroken=("event", "state", "latency"),
+        "event", "state", "attempts", "status", "latency", "raw", "JavaScript",
+        unbroken=("state", "latency", "JavaScript"),
     )  # fmt: skip
-    for column in (3, 4, 5):
+    for column in (2, 3, 4):
         table.columns[column].justify = "right"
     for row in rows:
         table.add_row(*row.cells())
@@ -130,9 +129,9 @@ def show_ending(rows: Sequence[Row], expected: int) -> None:
     good = len(rows) >= expected and all(row.verified for row in rows)
     total = max(expected, len(rows))
     text = (
-        f"\n{delivered} of {total} delivered; "
-        f"signature right over the raw body: {raw} of {total}; "
-        f"over JSON.stringify(JSON.parse(body)): {js} of {total}"
+        f"\n{delivered} of {total} delivered. The signature is right\n"
+        f"  over the raw body: {raw} of {total}\n"
+        f"  over JSON.stringify(JSON.parse(body)): {js} of {total}"
     )
     out().print(Text(text), soft_wrap=True, style=GOOD if good else BAD)
     out().print("all verified" if good else "NOT all verified", style=GOOD if good else BAD)

@@ -35,7 +35,8 @@ REFUSED, WRONG_USE, INTERRUPTED, NOBODY_READS = 1, 2, 130, 141
 
 app: Final = App(
     name="hookline",
-    help="Webhooks as the integration platform sends them: signed, retried, logged, replayable.",
+    help="Webhooks as the integration platform sends them: signed, retried, logged, replayable.\n\n"
+    "Exit codes: 0 done; 1 refused, failed, no match; 2 wrong command line, setting or file.",
     version=__version__,
     help_format="markdown",
     suppress_keyboard_interrupt=False,  # it is run() that says what Ctrl-C means

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from hookline.cli.terminal import DIM, GOOD, TITLE, cell, err, fields, print_json
+from hookline.cli.terminal import DIM, GOOD, TITLE, cell, err, fields, harmless, print_json
 from hookline.server.serve import Served, serving
 from hookline.settings import Settings
 
@@ -80,7 +80,13 @@ def _configure_log(form: str) -> None:
     renderer: Any = structlog.processors.JSONRenderer()
     formatter: list[Any] = [structlog.processors.format_exc_info]
     if form == "text":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Plain tracebacks, since pretty ones print local variables, and secrets are among those;
+        # values by repr(), since a stranger's text may hold what a terminal obeys.
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,
+            repr_native_str=True,
+        )
         formatter = []
     structlog.configure(
         processors=[
@@ -100,6 +106,5 @@ class _Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Forward one record."""
         logger = structlog.get_logger(record.name)
-        logger.log(
-            record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info
-        )
+        message = harmless(record.getMessage(), lines=False)
+        logger.log(record.levelno, message, logger=record.name, exc_info=record.exc_info)

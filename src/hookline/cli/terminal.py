@@ -98,7 +98,13 @@ def cell(value: object, style: str | Style = "") -> Text:
 
 def make_table(*columns: str, unbroken: Sequence[str] = ()) -> Table:
     """A table without ornament; the columns in ``unbroken`` are never cut or wrapped."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style=TITLE)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        header_style=TITLE,
+        collapse_padding=True,
+    )
     for name in columns:
         table.add_column(name, no_wrap=name in unbroken, overflow="fold")
     return table
