@@ -1,7 +1,7 @@
 """A receiver process that counts: ``python counting.py FAIL_EVERY``.
 
-It prints its port. Of FAIL_EVERY webhooks (0: none) one is answered 500 the first time it comes. A line on
-standard input is answered with one JSON line: how many webhooks came, how many distinct ones were
+It prints its port. Of FAIL_EVERY webhooks (0: none) one is answered 500 the first time it comes. A line
+on standard input is answered with one JSON line: how many webhooks came, how many distinct ones were
 answered 2xx, how many of those came again, and how many had a signature that does not verify.
 """
 

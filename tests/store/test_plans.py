@@ -1,5 +1,6 @@
 """How SQLite answers the hot queries: through which index, and at a cost that does not grow."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,7 +41,8 @@ def plan_of(connection: sqlite3.Connection, name: str, width: int = 0) -> list[s
     """The lines of the query plan; ``width`` is that of a row, for queries that take rows."""
     row = f"({','.join('?' * width)})"
     sql = QUERIES[name].replace("{rows}", ",".join([row] * 64))
-    values = [1] * sql.count("?") or NAMED
+    anonymous = len(re.findall(r"\?(?!\d)", sql))
+    values = [1] * (anonymous + ("?1" in sql)) or NAMED
     lines = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
     # Whether an index covers a query is a nicety, and versions of SQLite judge it differently.
     return [line.replace("COVERING INDEX", "INDEX") for line in lines]
@@ -52,7 +54,7 @@ HOT = {
         0,
         ["SEARCH events USING INDEX events_external (external_id=? AND organization_id=?)"],
     ),
-    "make_ready": (0, ["SEARCH lanes USING INTEGER PRIMARY KEY (rowid=?)"]),
+    "make_ready": (1, ["SEARCH lanes USING INTEGER PRIMARY KEY (rowid=?)"]),
     "ready_lanes": (0, ["SEARCH lanes USING INDEX lanes_ready (ready_at<?)"]),
     "next_ready": (0, ["SEARCH lanes USING INDEX lanes_ready (ready_at>?)"]),
     "due": (
@@ -65,8 +67,8 @@ HOT = {
     ),
     "mark_leased": (1, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
     "settle_deliveries": (7, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
-    "serve_lane": (
-        0,
+    "serve_lanes": (
+        2,
         [
             "SEARCH lanes USING INTEGER PRIMARY KEY (rowid=?)",
             "SEARCH deliveries USING INDEX deliveries_waiting (integration_id=?)",

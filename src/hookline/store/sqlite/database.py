@@ -13,6 +13,7 @@ from hookline.core.errors import Unavailable, UsageError
 
 __all__ = [
     "APPLICATION_ID",
+    "LOCK_WAIT_MS",
     "QUERIES",
     "connect",
     "lock",
@@ -25,6 +26,8 @@ __all__ = [
 APPLICATION_ID: Final = 0x484B4C4E  # "HKLN", where SQLite files say whose they are
 
 _MAGIC: Final = b"SQLite format 3\0"
+LOCK_WAIT_MS: Final = 2_000  # for another process that holds the write lock
+
 _PACKAGE = importlib.resources.files("hookline.store.sqlite")
 _HEADING = re.compile(r"^-- ([a-z_]+) --$\n", re.MULTILINE)
 
@@ -41,7 +44,11 @@ QUERIES: Final = _load_queries()
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection in autocommit mode, set up for our way of using it."""
     connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=2.0, cached_statements=512
+        path,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=LOCK_WAIT_MS / 1000,
+        cached_statements=512,
     )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA foreign_keys = ON")

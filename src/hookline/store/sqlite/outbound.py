@@ -5,7 +5,8 @@ Each function is a job for the writer's thread: it runs inside a transaction tha
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, assert_never
 
 from hookline.core.lifecycle import State
@@ -39,11 +40,15 @@ def execute_rows(
     """Run a query that takes ``{rows}``, in runs; returns the number of rows it changed."""
     changed = 0
     for size, values in batched(rows):
-        width = len(rows[0])
-        one = f"({','.join('?' * width)})"
-        sql = QUERIES[name].replace("{rows}", ",".join([one] * size))
+        sql = _with_rows(name, size, len(rows[0]))
         changed += connection.execute(sql, [*before, *values]).rowcount
     return changed
+
+
+@cache
+def _with_rows(name: str, size: int, width: int) -> str:
+    one = f"({','.join('?' * width)})"
+    return QUERIES[name].replace("{rows}", ",".join([one] * size))
 
 
 def record(connection: Connection, events: Sequence[NewEvent]) -> list[Recorded]:
@@ -87,20 +92,21 @@ def _insert(connection: Connection, events: Sequence[NewEvent]) -> None:
         return
     execute_rows(connection, "insert_deliveries", rows)
     now = max(event.accepted_at for event in events)
-    for lane in {delivery.integration_id for event in events for delivery in event.deliveries}:
-        _make_ready(connection, lane, now)
+    lanes = {delivery.integration_id for event in events for delivery in event.deliveries}
+    _make_ready(connection, lanes, now)
 
 
-def _make_ready(connection: Connection, lane: int, now: int) -> None:
-    values = {"now": now, "integration_id": lane}
-    if connection.execute(QUERIES["make_ready"], values).rowcount == 0:
-        _park_if_deleted(connection, lane, now)
+def _make_ready(connection: Connection, lanes: Collection[int], now: int) -> None:
+    changed = execute_rows(connection, "make_ready", [(lane,) for lane in lanes], (now,))
+    if changed < len(lanes):  # the others are at their cap, or gone
+        _park_where_deleted(connection, lanes, now)
 
 
-def _park_if_deleted(connection: Connection, lane: int, now: int) -> None:
+def _park_where_deleted(connection: Connection, lanes: Iterable[int], now: int) -> None:
     # Deleting an integration takes its lane away; what was on its way into it must not wait for ever.
-    if not connection.execute("SELECT 1 FROM lanes WHERE integration_id = ?", (lane,)).fetchone():
-        park_waiting(connection, lane, ParkReason.DELETED, now)
+    for lane in lanes:
+        if not connection.execute(QUERIES["lane"], (lane,)).fetchone():
+            park_waiting(connection, lane, ParkReason.DELETED, now)
 
 
 def _event_row(event: NewEvent) -> Row:
@@ -214,10 +220,8 @@ def _attempt_row(settlement: Settlement) -> Row:
 
 
 def _serve(connection: Connection, taken: dict[int, int], now: int) -> None:
-    for lane, number in taken.items():
-        values = {"integration_id": lane, "taken": number, "now": now}
-        if connection.execute(QUERIES["serve_lane"], values).rowcount == 0:
-            _park_if_deleted(connection, lane, now)
+    if execute_rows(connection, "serve_lanes", list(taken.items()), (now,)) < len(taken):
+        _park_where_deleted(connection, taken, now)
 
 
 def rescue(connection: Connection, now: int) -> int:
@@ -242,7 +246,7 @@ def replay(connection: Connection, delivery_id: bytes, now: int) -> bool:
         (lane,) = connection.execute(
             "SELECT integration_id FROM deliveries WHERE id = ?", (delivery_id,)
         ).fetchone()
-        _make_ready(connection, lane, now)
+        _make_ready(connection, [lane], now)
     return bool(changed)
 
 

@@ -24,9 +24,13 @@ INSERT OR IGNORE INTO plans (id, considered) VALUES (?, ?)
 SELECT id, delivery_count, warnings FROM events WHERE external_id = ? AND organization_id = ?
 
 -- make_ready --
--- A lane has something new to lease; one at its cap becomes ready when a slot is freed.
-UPDATE lanes SET ready_at = min(coalesce(ready_at, :now), :now)
-WHERE integration_id = :integration_id AND in_flight < max_in_flight
+-- Lanes have something new to lease; one at its cap becomes ready when a slot is freed.
+UPDATE lanes SET ready_at = min(coalesce(ready_at, ?1), ?1)
+WHERE in_flight < max_in_flight AND integration_id IN (VALUES {rows})
+
+-- lane --
+-- Whether an integration has a lane: a deleted one has none.
+SELECT 1 FROM lanes WHERE integration_id = ?
 
 -- ready_lanes --
 -- Runnable lanes, longest ready first; a lane that was served goes to the end of the line.
@@ -54,15 +58,17 @@ ORDER BY d.due_at LIMIT :limit
 UPDATE deliveries SET state = 'leased', lease = ?, leased_until = ?
 WHERE id IN (VALUES {rows})
 
--- serve_lane --
--- Slots were taken (positive) or freed (negative): count them, and say when the lane is ready again.
+-- serve_lanes --
+-- Slots were taken (positive) or freed (negative): count them, and say when each lane is ready again.
+-- Columns: integration_id, taken.
 UPDATE lanes SET
-    in_flight = in_flight + :taken,
-    ready_at = CASE WHEN in_flight + :taken >= max_in_flight THEN NULL ELSE max(:now, (
+    in_flight = in_flight + s.column2,
+    ready_at = CASE WHEN in_flight + s.column2 >= max_in_flight THEN NULL ELSE max(?1, (
         SELECT min(due_at) FROM deliveries
-        WHERE state = 'waiting' AND integration_id = :integration_id
+        WHERE state = 'waiting' AND integration_id = s.column1
     )) END
-WHERE integration_id = :integration_id
+FROM (VALUES {rows}) AS s
+WHERE lanes.integration_id = s.column1
 
 -- settle_deliveries --
 -- What became of leased deliveries; a row whose lease is no longer ours stays as it is.

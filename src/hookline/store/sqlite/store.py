@@ -32,6 +32,7 @@ T = TypeVar("T")
 Connection = sqlite3.Connection
 
 READERS = 2
+BRIEF_ROWS = 512  # so many rows are written in a few milliseconds
 
 
 class SqliteStore:
@@ -80,8 +81,10 @@ class SqliteStore:
         self._connections.clear()
         self._lock.close()
 
-    async def _write(self, job: Callable[[Connection], T], *, durable: bool = True) -> T:
-        return await self._writer.run(job, durable=durable)
+    async def _write(
+        self, job: Callable[[Connection], T], *, durable: bool = True, brief: bool = False
+    ) -> T:
+        return await self._writer.run(job, durable=durable, brief=brief)
 
     async def _read(self, job: Callable[[Connection], T]) -> T:
         loop = asyncio.get_running_loop()
@@ -101,16 +104,19 @@ class SqliteStore:
     # -- the way out ------------------------------------------------------------------------------
 
     async def record(self, events: Sequence[NewEvent]) -> list[Recorded]:
-        return await self._write(lambda c: outbound.record(c, events))
+        rows = len(events) + sum(len(event.deliveries) for event in events)
+        return await self._write(lambda c: outbound.record(c, events), brief=rows <= BRIEF_ROWS)
 
     async def lease(self, *, limit: int, now: int, until: int, token: int) -> Leases:
         return await self._write(
             lambda c: outbound.lease(c, limit=limit, now=now, until=until, token=token),
             durable=False,
+            brief=limit <= BRIEF_ROWS,
         )
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        return await self._write(lambda c: outbound.settle(c, settlements))
+        brief = len(settlements) <= BRIEF_ROWS
+        return await self._write(lambda c: outbound.settle(c, settlements), brief=brief)
 
     async def rescue(self, now: int) -> int:
         return await self._write(lambda c: outbound.rescue(c, now))

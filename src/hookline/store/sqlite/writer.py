@@ -1,123 +1,141 @@
-"""The one thread that writes to a SQLite file, committing in groups.
+"""The one writer of a SQLite file, committing in groups.
 
 SQLite has one writer at a time, and with ``synchronous=FULL`` each commit waits for the disk. So all
-writing goes through one thread that takes whatever jobs have gathered while the last commit was under
-way, runs them in one transaction, commits once, and only then answers each of them. Nothing waits for
-a timer: a job that comes alone is committed alone, at once.
+writing goes through here: the jobs that gathered while the last commit was under way run in one
+transaction, which commits once, and only then is each of them answered. Nothing waits for a timer: a job
+that comes alone is committed alone, at once.
 
-A job is a function of the connection. Each runs inside a savepoint, so one that is refused (a taken
-slug, a duplicate) undoes only itself. Trouble of the database itself (a full disk, a lock held by
+A job is a function of the connection. Each runs inside a savepoint, so one that is refused (a
+taken slug, a duplicate) undoes only itself. Trouble of the database itself (a full disk, a lock held by
 another process) undoes the group: every job in it fails with ``Unavailable``, and nothing was stored.
 
-Durability is a job's own wish. A group is synced to the disk when one of its jobs asks for it; a group
-of leases alone is not, because a lost lease only means that an attempt is made again.
+Two wishes of a job
+-------------------
+*durable*: the group is synced to the disk before it is answered. A group of leases alone is not, because
+a lost lease only means that an attempt is made again.
+
+*brief*: its work is bounded to a few milliseconds, so it runs on the event loop; what may take longer
+runs in the writer's thread. Waiting always happens in the thread: for the disk at each commit, and for
+another process's lock. Brief jobs ran in the thread once. Every statement gives up the interpreter's
+lock and must get it back from a busy loop, ten times an event: that cost more than the statements
+(ADR 0003).
 """
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import Callable, Sequence
-from queue import Empty, SimpleQueue
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
-from hookline.store.sqlite.database import unavailable
+from hookline.store.sqlite.database import LOCK_WAIT_MS, unavailable
 
 __all__ = ["Writer"]
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
+Answer = tuple[Any, BaseException | None]
 
 # A group keeps its first job waiting for the last one's work; beyond this many the sync is paid for.
 MAX_GROUP = 64
+
+# Whoever was just answered often has the next job ready within these turns of the event loop; taking it
+# along saves a commit. They are turns, not time: where nobody asks, they are over at once.
+TURNS_TO_ASK_AGAIN = 3
 
 
 class _Job(NamedTuple):
     run: Callable[[Connection], Any]
     durable: bool
-    future: "asyncio.Future[Any]"
-    loop: asyncio.AbstractEventLoop
-
-
-class _Stop(NamedTuple):
-    future: "asyncio.Future[Any]"
-    loop: asyncio.AbstractEventLoop
+    brief: bool
+    answer: "asyncio.Future[Any]"
 
 
 class Writer:
-    """Runs jobs on the writing connection, in groups."""
+    """Runs jobs on the writing connection, in groups; for the event loop that it was made on."""
 
     def __init__(self, connection: Connection):
         self._connection = connection
-        self._jobs: SimpleQueue[_Job | _Stop] = SimpleQueue()
+        connection.execute("PRAGMA busy_timeout = 0")  # the loop never waits for a lock
+        self._loop = asyncio.get_running_loop()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hookline-writer")
+        self._jobs: list[_Job] = []
+        self._serving: asyncio.Task[None] | None = None
         self._synced: bool | None = None
         self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="hookline-writer", daemon=True)
-        self._thread.start()
 
-    async def run(self, job: Callable[[Connection], T], *, durable: bool = True) -> T:
+    async def run(
+        self, job: Callable[[Connection], T], *, durable: bool = True, brief: bool = False
+    ) -> T:
         """Run ``job`` in a transaction; returns or raises once that is committed or undone."""
         if self._closed:
             raise unavailable(sqlite3.ProgrammingError("the store is closed"))
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(job, durable, future, loop))
-        return await future
+        answer: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.append(_Job(job, durable, brief, answer))
+        if self._serving is None:
+            self._serving = self._loop.create_task(self._serve(), name="hookline-writer")
+        return await answer
 
     async def close(self) -> None:
         """Finish the jobs asked for so far, then close the connection."""
         if self._closed:
             return
         self._closed = True
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        self._jobs.put(_Stop(future, loop))
-        await future
-        self._thread.join()
+        if self._serving is not None:
+            await self._serving
+        await self._in_thread(self._connection.close)
+        self._thread.shutdown()
 
-    def _serve(self) -> None:
-        while True:
-            group, stop = self._gather()
-            if group:
-                _answer(group, self._commit(group))
-            if stop:
-                self._connection.close()
-                _answer([stop], [(None, None)])
-                return
-
-    def _gather(self) -> tuple[list[_Job], _Stop | None]:
-        group: list[_Job] = []
-        item = self._jobs.get()
-        while True:
-            if isinstance(item, _Stop):
-                return group, item
-            group.append(item)
-            if len(group) == MAX_GROUP:
-                return group, None
-            try:
-                item = self._jobs.get_nowait()
-            except Empty:
-                return group, None
-
-    def _commit(self, group: Sequence[_Job]) -> list[tuple[Any, BaseException | None]]:
-        connection = self._connection
+    async def _serve(self) -> None:
         try:
-            self._sync(any(job.durable for job in group))
-            connection.execute("BEGIN IMMEDIATE")
-            alone = len(group) == 1
-            answers = [self._run_alone(job) if alone else self._run_apart(job) for job in group]
-            connection.execute("COMMIT")
+            while self._jobs:
+                group, self._jobs = self._jobs[:MAX_GROUP], self._jobs[MAX_GROUP:]
+                _answer(group, await self._commit(group))
+                for _ in range(TURNS_TO_ASK_AGAIN):
+                    await asyncio.sleep(0)
+        finally:
+            self._serving = None
+
+    async def _commit(self, group: Sequence[_Job]) -> list[Answer]:
+        try:
+            await self._begin(durable=any(job.durable for job in group))
+            if all(job.brief for job in group):
+                answers = self._run_all(group)
+            else:
+                answers = await self._in_thread(self._run_all, group)
+            await self._in_thread(self._connection.execute, "COMMIT")
         except sqlite3.DatabaseError as trouble:
-            self._undo()
+            await self._in_thread(self._undo)
             return [(None, unavailable(trouble))] * len(group)
-        except Exception as refusal:
-            self._undo()
-            return [(None, refusal)]
+        except Exception as bug:
+            await self._in_thread(self._undo)
+            return [(None, bug)] * len(group)
         return answers
 
-    def _run_alone(self, job: _Job) -> tuple[Any, BaseException | None]:
-        return job.run(self._connection), None
+    async def _begin(self, *, durable: bool) -> None:
+        if durable != self._synced:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._synced = durable
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as trouble:
+            if trouble.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            await self._in_thread(self._begin_patiently)
 
-    def _run_apart(self, job: _Job) -> tuple[Any, BaseException | None]:
+    def _begin_patiently(self) -> None:
+        self._connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        finally:
+            self._connection.execute("PRAGMA busy_timeout = 0")
+
+    def _run_all(self, group: Sequence[_Job]) -> list[Answer]:
+        return [
+            (job.run(self._connection), None) if job.brief else self._run_apart(job)
+            for job in group
+        ]
+
+    def _run_apart(self, job: _Job) -> Answer:
         self._connection.execute("SAVEPOINT job")
         try:
             answer = job.run(self._connection)
@@ -130,36 +148,19 @@ class Writer:
         self._connection.execute("RELEASE job")
         return answer, None
 
-    def _sync(self, durable: bool) -> None:
-        if durable != self._synced:
-            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._synced = durable
-
     def _undo(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
-
-def _answer(
-    asked: Sequence[_Job | _Stop], answers: Sequence[tuple[Any, BaseException | None]]
-) -> None:
-    """Hand the answers over, with one crossing of threads for each event loop."""
-    by_loop: dict[
-        asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any, BaseException | None]]
-    ] = {}
-    for item, (value, error) in zip(asked, answers, strict=True):
-        by_loop.setdefault(item.loop, []).append((item.future, value, error))
-    for loop, rows in by_loop.items():
-        # The loop of an asker that has gone away is closed; nobody is left to tell.
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_resolve, rows)
+    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await self._loop.run_in_executor(self._thread, function, *arguments)
 
 
-def _resolve(rows: list[tuple["asyncio.Future[Any]", Any, BaseException | None]]) -> None:
-    for future, value, error in rows:
-        if future.done():
+def _answer(group: Sequence[_Job], answers: Sequence[Answer]) -> None:
+    for job, (value, error) in zip(group, answers, strict=True):
+        if job.answer.done():  # whoever asked went away
             continue
         if error is None:
-            future.set_result(value)
+            job.answer.set_result(value)
         else:
-            future.set_exception(error)
+            job.answer.set_exception(error)
