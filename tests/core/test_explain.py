@@ -43,6 +43,7 @@ def attempt(outcome: Counted, status: int | None = None, **values) -> Attempt:
     defaults = {
         "number": 2,
         "started_at": NOW,
+        "url": "https://hooks.example.com/",
         "outcome": outcome,
         "detail": "",
         "status": status,

@@ -187,7 +187,7 @@ async def test_stopping_settles_what_is_under_way_and_begins_nothing(bench):
 
 
 async def test_a_changed_url_is_used_by_the_next_attempt(bench):
-    """What an operator changes takes effect at once, also for what waits."""
+    """What an operator changes takes effect at once, also for what waits; the log keeps both."""
     bench.sender.script = lambda _outbound: Answered(500)
     await bench.register(retry_schedule=[0, 1])
     await bench.publish()
@@ -198,6 +198,9 @@ async def test_a_changed_url_is_used_by_the_next_attempt(bench):
     await bench.settled()
     urls = [outbound.url for _, outbound in bench.sender.posted]
     assert urls == ["https://hooks.example.com/", "https://new.example.com/"]
+    (delivery,) = await bench.store.deliveries(DeliveryFilter())
+    logged = [each.url for each in await bench.store.attempts(bytes.fromhex(delivery.id))]
+    assert logged == urls
 
 
 async def test_one_unreadable_secret_stops_nobody_else(bench, store):

@@ -202,6 +202,7 @@ class World:
         attempt = Attempt(
             number=leased.attempts_made + 1,
             started_at=at - SECOND,
+            url="https://hooks.example.com/then",
             outcome=outcome,
             detail="detail",
             status=204,

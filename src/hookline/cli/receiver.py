@@ -63,23 +63,28 @@ class _Receiver:
             ValueError,
         ):
             while (request := await _read(reader)) is not None:
-                status, answer = self._judge(request)
-                writer.write(_response(status, answer))
+                status, raw = self._answer(request)
+                writer.write(_response(status, {"raw": raw}))
                 await writer.drain()
+                _tell(self._report(request, status, raw))
         writer.close()
 
-    def _judge(self, request: _Request) -> tuple[int, dict[str, Any]]:
-        signature = request.headers.get(SIGNATURE.lower(), "")
-        raw = self._signed(request.body, signature)
+    def _answer(self, request: _Request) -> tuple[int, bool]:
+        raw = self._signed(request.body, request.headers.get(SIGNATURE.lower(), ""))
+        if self.fail_first > 0:
+            self.fail_first -= 1
+            return 500, raw
+        return 200 if raw else 401, raw
+
+    def _report(self, request: _Request, status: int, raw: bool) -> dict[str, Any]:
+        # Made after the answer went out: a sender gives a receiver one second, and an engine that
+        # is just starting would take a good part of it.
         js = None
         if self.javascript is not None:
             again = self.javascript.reprint(request.body)
+            signature = request.headers.get(SIGNATURE.lower(), "")
             js = again is not None and self._signed(again, signature)
-        status = 200 if raw else 401
-        if self.fail_first > 0:
-            self.fail_first -= 1
-            status = 500
-        told = {
+        return {
             "request_id": request.headers.get(REQUEST_ID.lower()),
             "resource": request.headers.get(RESOURCE.lower()),
             "action": _action(request.body),
@@ -90,8 +95,6 @@ class _Receiver:
             "status": status,
             "received_at": isoformat(now_us()),
         }
-        _tell(told)
-        return status, {"raw": raw, "js": js}
 
     def _signed(self, body: bytes, signature: str) -> bool:
         return any(matches(secret, body, signature) for secret in self.secrets)

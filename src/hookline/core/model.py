@@ -155,6 +155,7 @@ class Attempt(NamedTuple):
 
     Attributes:
         number: 1 for a delivery's first attempt, counted on through replays.
+        url: where it went; the integration's may have changed since.
         outcome: what it counted as.
         detail: the reason in words where there was no answer, or the guard's rule.
         response_head: status line and header lines as received; empty without an answer.
@@ -165,6 +166,7 @@ class Attempt(NamedTuple):
 
     number: int
     started_at: int
+    url: str
     outcome: Counted
     detail: str
     status: int | None

@@ -34,7 +34,8 @@ class Routing(enum.Enum):
     """The event's ``targets``, or else every integration that is ``alertable``; no subscription."""
 
     LIFECYCLE = "lifecycle"
-    """The installation concerned. Hookline itself sends these; publishers may not."""
+    """The installation concerned, when Hookline itself sends these. A publisher that keeps its
+    installations elsewhere may publish them too: to ``targets``, or to all public integrations."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,6 +262,7 @@ class Dispatcher:
         attempt = Attempt(
             leased.attempts_made + 1,
             outbound.started_at,
+            outbound.url,
             count(completed.outcome),
             _detail(completed.outcome),
             completed.outcome.status if isinstance(completed.outcome, Answered) else None,

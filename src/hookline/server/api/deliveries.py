@@ -139,7 +139,7 @@ def _attempt(
         address=attempt.address,
         http_version=attempt.http_version,
         timings_us=TimingsOut(*attempt.timings),
-        request=RequestOut(delivery.webhook_url, list(headers), printable(sent), base64_text(sent)),
+        request=RequestOut(attempt.url, list(headers), printable(sent), base64_text(sent)),
         response=ResponseOut(
             attempt.status,
             printable(attempt.response_head),

@@ -206,6 +206,7 @@ def _attempt_row(settlement: Settlement) -> Row:
         settlement.delivery_id,
         attempt.number,
         attempt.started_at,
+        attempt.url,
         attempt.outcome,
         attempt.detail,
         attempt.status,

@@ -83,7 +83,7 @@ WHERE deliveries.id = s.column1 AND deliveries.state = 'leased' AND deliveries.l
 -- insert_attempts --
 -- The log: one row an attempt.
 INSERT INTO attempts (
-    delivery_id, number, started_at, outcome, detail, status, signature, dns_us, connect_us, tls_us,
+    delivery_id, number, started_at, url, outcome, detail, status, signature, dns_us, connect_us, tls_us,
     first_byte_us, total_us, address, http_version, response_head, response_body, response_cut
 ) VALUES {rows}
 
@@ -185,7 +185,7 @@ JOIN installations AS i ON i.id = d.installation_id
 -- attempts --
 -- A delivery's attempts, oldest first.
 SELECT
-    number, started_at, outcome, detail, status, signature, dns_us, connect_us, tls_us, first_byte_us,
+    number, started_at, url, outcome, detail, status, signature, dns_us, connect_us, tls_us, first_byte_us,
     total_us, address, http_version, response_head, response_body, response_cut
 FROM attempts WHERE delivery_id = ? ORDER BY number
 

@@ -148,6 +148,7 @@ CREATE TABLE attempts (
     delivery_id BLOB NOT NULL,
     number INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
+    url TEXT NOT NULL,
     outcome TEXT NOT NULL CHECK (outcome IN ('success', 'failure', 'timeout', 'blocked')),
     detail TEXT NOT NULL,
     status INTEGER,
