@@ -148,3 +148,14 @@ async def test_installing_and_uninstalling_is_told_to_a_public_integration(bench
     assert document["app"]["slug"] == "hub"
     assert document["organization"]["slug"] == "acme"
     assert [d.state for d in await bench.store.deliveries(DeliveryFilter())] == [State.LEASED] * 2
+
+
+async def test_changes_at_once_do_not_undo_one_another(bench):
+    """Twenty callers change two fields of one integration; the last of each stays."""
+    await bench.register("App")
+    change = bench.registry.update_integration
+    await asyncio.gather(
+        *(change("app", {"name": f"N{n}"} if n % 2 else {"timeout": 1 + n}) for n in range(20))
+    )
+    integration = await bench.registry.integration("app")
+    assert (integration.name, integration.policy.timeout_ms) == ("N19", 19_000)

@@ -4,6 +4,7 @@ Each change is one transaction of the store; after it, and before the caller is 
 forgets what it knew, so that the next event is planned with what the caller was told.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -70,6 +71,7 @@ class Registry:
         self._clock = clock
         self._entropy = entropy
         self._on_deliveries = on_deliveries
+        self._changing = asyncio.Lock()
 
     # -- integrations -----------------------------------------------------------------------------
 
@@ -119,24 +121,11 @@ class Registry:
 
     async def update_integration(self, slug: str, given: Mapping[str, Any]) -> Integration:
         """Change the fields that are given. Raises ``NotFound``, ``Invalid``."""
-        before = await self.integration(slug)
         fields = check_fields(given, self._directory.resources)
-        policy = before.policy
-        after = replace(
-            before,
-            name=fields.get("name", before.name),
-            webhook_url=fields.get("webhook_url", before.webhook_url),
-            resources=fields.get("resources", before.resources),
-            alertable=fields.get("alertable", before.alertable),
-            policy=Policy(
-                round(fields.get("timeout", policy.timeout_ms / 1000) * 1000),
-                fields.get("max_in_flight", policy.max_in_flight),
-                fields.get("retry_schedule", policy.retry_schedule),
-                fields.get("body_encoding", policy.body_encoding),
-            ),
-            updated_at=self._clock(),
-        )
-        changed = await self._store.update_integration(after)
+        async with self._changing:  # read, then write: two at once would undo one another
+            changed = await self._store.update_integration(
+                _changed(await self.integration(slug), fields, self._clock())
+            )
         self._directory.changed()
         self._on_deliveries()
         return changed
@@ -285,6 +274,24 @@ class Registry:
     def _uuid(self) -> str:
         # Version 4, as the documented system's are: a receiver may well check that.
         return str(UUID(bytes=self._entropy(16), version=4))
+
+
+def _changed(before: Integration, fields: Mapping[str, Any], now: int) -> Integration:
+    policy = before.policy
+    return replace(
+        before,
+        name=fields.get("name", before.name),
+        webhook_url=fields.get("webhook_url", before.webhook_url),
+        resources=fields.get("resources", before.resources),
+        alertable=fields.get("alertable", before.alertable),
+        policy=Policy(
+            round(fields.get("timeout", policy.timeout_ms / 1000) * 1000),
+            fields.get("max_in_flight", policy.max_in_flight),
+            fields.get("retry_schedule", policy.retry_schedule),
+            fields.get("body_encoding", policy.body_encoding),
+        ),
+        updated_at=now,
+    )
 
 
 def _policy(fields: Mapping[str, Any]) -> Policy:

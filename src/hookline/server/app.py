@@ -25,6 +25,7 @@ from hookline.server.errors import HANDLERS
 from hookline.server.keys import KeyRing
 from hookline.server.openapi import openapi_route
 from hookline.server.publish import PublishRoutes
+from hookline.server.query import asked_by, check_query
 
 __all__ = ["Application", "make_app"]
 
@@ -76,6 +77,7 @@ def make_app(engine: Engine, keys: KeyRing, limits: Limits) -> Application:
     def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         if not handler.opt.get("open"):
             keys.check(connection.headers.get("authorization", "").encode("latin-1", "replace"))
+        check_query(connection.query_params.keys(), asked_by(handler.opt))
 
     framework = Litestar(
         route_handlers=[

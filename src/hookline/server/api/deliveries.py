@@ -29,6 +29,7 @@ from hookline.server.api.log_shapes import (
     delivery_detail,
     printable,
 )
+from hookline.server.query import asks
 from hookline.store.contract import AttemptBody, DeliveryFilter
 
 __all__ = ["Deliveries"]
@@ -44,7 +45,10 @@ class Deliveries(Controller):
     path = "/api/v1/deliveries"
     tags = ("deliveries",)
 
-    @get(summary="List deliveries")
+    @get(
+        summary="List deliveries",
+        opt=asks("organization", "integration", "state", "before", "limit"),
+    )
     async def list_all(
         self,
         engine: TheEngine,
@@ -82,7 +86,10 @@ class Deliveries(Controller):
         delivery = await _find(engine, id)
         attempts = await engine.store.attempts(bytes.fromhex(delivery.id))
         integration = await engine.store.integration(delivery.integration)
-        policy = None if integration is None else integration.policy
+        policy = None
+        # One that was registered later has only the slug in common.
+        if integration is not None and integration.created_at <= delivery.accepted_at:
+            policy = integration.policy
         sentences = explain(delivery, attempts, policy, now_us())
         return Explanation(delivery.id, delivery.state.value, list(sentences))
 

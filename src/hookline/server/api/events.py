@@ -13,6 +13,7 @@ from hookline.core.instants import isoformat
 from hookline.core.quoting import excerpt
 from hookline.server.api.injected import Call, TheEngine
 from hookline.server.api.log_shapes import ConsideredOut, DeliveryOut, EventOut
+from hookline.server.query import asks
 from hookline.store.contract import DeliveryFilter
 
 __all__ = ["Events"]
@@ -26,7 +27,7 @@ class Events(Controller):
     path = "/api/v1/events"
     tags = ("events",)
 
-    @get("/{id:path}", summary="Look at an event")
+    @get("/{id:path}", summary="Look at an event", opt=asks("organization"))
     async def show(
         self,
         id: FromPath[str],  # noqa: A002  for the route and its description; see _id

@@ -15,6 +15,7 @@ from hookline.server.api.shapes import (
     given,
 )
 from hookline.server.body import read, takes
+from hookline.server.query import asks
 
 __all__ = ["Integrations"]
 
@@ -31,7 +32,7 @@ class Integrations(Controller):
         data = await read(request, IntegrationIn)
         return IntegrationCreated.made(await engine.registry.create_integration(given(data)))
 
-    @get(summary="List integrations")
+    @get(summary="List integrations", opt=asks("after", "limit"))
     async def list_all(
         self,
         engine: TheEngine,
