@@ -1,9 +1,7 @@
 """``hookline event …``."""
 
 import json
-import sys
 import time
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -12,6 +10,7 @@ from cyclopts import Parameter
 from hookline import samples
 from hookline.cli.client import JsonFlag, UrlFlag, connect
 from hookline.cli.deliveries import state_cell
+from hookline.cli.files import read_bytes
 from hookline.cli.sample_names import resource_and_action
 from hookline.cli.terminal import DIM, GOOD, WARN, cell, fields, make_table, note, out, print_json
 from hookline.core.errors import UsageError
@@ -50,7 +49,9 @@ def publish(
     if sample is not None:
         body = json.dumps(sample_event(sample, organization)).encode()
     else:
-        body = _read(str(file))  # its bytes as they are: the server says what is wrong with them
+        body = read_bytes(
+            str(file)
+        )  # its bytes as they are: the server says what is wrong with them
     with connect(url) as api:
         accepted = api.post("organizations", organization, "events", body=body)
     if as_json:
@@ -85,17 +86,6 @@ def sample_event(name: str, organization: str) -> dict[str, Any]:
     )
     event: dict[str, Any] = {"resource": resource, "action": action, "data": made.data}
     return event if made.actor is None else {**event, "actor": made.actor}
-
-
-def _read(path: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as trouble:
-        raise UsageError(
-            "unreadable-file",
-            f"cannot read {path}: {trouble.strerror or trouble}",
-            "check the path and who may read it",
-        ) from None
 
 
 def show(

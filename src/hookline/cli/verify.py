@@ -1,6 +1,5 @@
 """``hookline verify``: is the signature right, and if not, what went wrong?"""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
@@ -9,6 +8,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from hookline.cli.client import JsonFlag
+from hookline.cli.files import read_bytes
 from hookline.cli.secrets_given import SecretFileFlag, SecretFlag, gather_secrets
 from hookline.cli.terminal import BAD, DIM, GOOD, fields, harmless, out, print_json
 from hookline.core.canonical import DEEPEST, ascii_form, encode, parse
@@ -59,7 +59,7 @@ def verify(
     """
     secrets = gather_secrets(secret, secret_file)
     given = _signature(signature, headers)
-    content = _read(body)
+    content = read_bytes(body)
     found = diagnose(content, given, secrets, reserialisers=_SPELLINGS)
     if as_json:
         print_json({**asdict(found), "body_bytes": len(content), "secrets": len(secrets)})
@@ -78,7 +78,7 @@ def _signature(text: str | None, headers: Path | None) -> str:
     if text is not None:
         return text
     assert headers is not None  # noqa: S101
-    for line in _read(str(headers)).decode("utf-8", "surrogateescape").splitlines():
+    for line in read_bytes(str(headers)).decode("utf-8", "surrogateescape").splitlines():
         name, colon, value = line.partition(":")
         if colon and name.strip().lower() == SIGNATURE.lower():
             return value.strip()
@@ -87,17 +87,6 @@ def _signature(text: str | None, headers: Path | None) -> str:
         f"{headers} has no line {SIGNATURE}: …",
         "give the header lines as they came, one a line, or --signature",
     )
-
-
-def _read(path: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as trouble:
-        raise UsageError(
-            "unreadable-file",
-            f"cannot read {path}: {trouble.strerror or trouble}",
-            "check the path and who may read it",
-        ) from None
 
 
 def _show(found: Diagnosis, size: int, secrets: int) -> None:
