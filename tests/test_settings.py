@@ -41,7 +41,7 @@ def test_an_empty_environment_gives_the_promised_defaults():
     """`hookline serve` needs nothing: a file here, loopback only, nothing opened."""
     assert Settings.from_environ({}) == Settings() == Settings(
         database=SqliteDatabase(Path("hookline.db")), api_key=None, allow_addresses=AllowList(),
-        host="127.0.0.1", port=8800, secret_key=None, max_data_bytes=1_048_576, max_in_flight=128,
+        host="127.0.0.1", port=8800, secret_key=None, max_data_bytes=1_048_576, max_in_flight=1000,
         log="text", url="http://127.0.0.1:8800",
     )  # fmt: skip
 
@@ -214,7 +214,7 @@ def test_a_bad_option_is_named_as_the_option():
     """Whoever wrote --max-in-flight 0 does not look for a variable."""
     message = refusal({"HOOKLINE_MAX_IN_FLIGHT": "5"}, {"max_in_flight": 0})
     assert message.startswith("--max-in-flight 0 is no whole number from 1 to 10000")
-    assert message.endswith("for example --max-in-flight 128")
+    assert message.endswith("for example --max-in-flight 1000")
 
 
 def test_an_override_that_is_no_setting_is_a_bug():

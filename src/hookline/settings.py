@@ -226,9 +226,9 @@ class Settings:
     )
     max_in_flight: int = _declare(
         _whole(1, 10_000),
-        "128",
+        "1000",
         "The most attempts that this process has under way at a time, for all integrations.",
-        example="128",
+        example="1000",
     )
     log: str = _declare(
         _log_format, "text", "The form of log lines: `text` or `json`.", example="json"
