@@ -1,8 +1,11 @@
 """The sender against real sockets: good receivers, bad ones, and addresses that are not allowed."""
 
 import asyncio
+import contextlib
 import gzip
 import itertools
+import os
+import resource
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -344,6 +347,25 @@ async def test_a_proxy_of_the_environment_is_not_used(make_wire, receiver, monke
     completed = await make_wire().post(f"http://127.0.0.1:{receiver.port}/direct")
     assert completed.outcome == Answered(204)
     assert receiver.requests[0].head.startswith(b"POST /direct ")
+
+
+async def test_without_descriptors_it_says_so(wire, receiver):
+    """When no socket can be made the attempt has no answer, the log says why, and it goes on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    taken = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        completed = await wire.post(receiver.url)
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert isinstance(completed.outcome, Unanswered)
+    assert "no socket" in completed.outcome.detail
+    assert (await wire.post(receiver.url)).outcome == Answered(204)
 
 
 async def test_many_at_once(wire, receiver):

@@ -170,7 +170,11 @@ class CurlSender:
         if isinstance(decision, BlockedAddress):
             slot.blocked = Blocked(f"{host}:{port}", decision.rule)
             return pycurl.SOCKET_BAD
-        made = socket.socket(address.family, address.socktype, address.protocol)
+        try:
+            made = socket.socket(address.family, address.socktype, address.protocol)
+        except OSError as trouble:  # no descriptor left, or a family that this host does not speak
+            slot.trouble = f"no socket for {host}: {trouble.strerror}"
+            return pycurl.SOCKET_BAD
         made.setblocking(False)
         self._epoll.register(made.fileno(), _EPOLL_EVENTS)
         return _Handed(made)
@@ -203,6 +207,7 @@ class _Slot:
         self.key: Any = None
         self.outbound: Outbound | None = None
         self.blocked: Blocked | None = None
+        self.trouble = ""
         self.bulky = False
         self._head: list[bytes] = []
         self._body: list[bytes] = []
@@ -231,7 +236,7 @@ class _Slot:
 
     def load(self, key: Any, outbound: Outbound) -> None:
         """Arm the handle with a request."""
-        self.key, self.outbound, self.blocked = key, outbound, None
+        self.key, self.outbound, self.blocked, self.trouble = key, outbound, None, ""
         self._head.clear()
         self._body.clear()
         self._body_bytes, self._cut = 0, False
@@ -276,7 +281,7 @@ class _Slot:
         number, text = error
         if text.startswith("Too large response headers"):  # no code of its own
             return Unanswered(Reason.MALFORMED, text)
-        return Unanswered(_REASONS.get(number, Reason.RESET), text)
+        return Unanswered(_REASONS.get(number, Reason.RESET), self.trouble or text)
 
     def _write(self, data: bytes) -> int | None:
         room = RESPONSE_CAP - self._body_bytes

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -52,6 +53,7 @@ async def serving(
     Raises:
         UsageError: the port is taken, or the database cannot be used.
     """
+    _allow_files(settings.max_in_flight)
     with contextlib.closing(_bind(settings.host, settings.port)) as bound:
         engine = await Engine.open(_config(settings))
         try:
@@ -91,6 +93,16 @@ async def _first_key(engine: Engine, keys: KeyRing, settings: Settings) -> Secre
         known = await engine.store.api_keys()
     keys.load(known)
     return made
+
+
+def _allow_files(in_flight: int) -> None:
+    # Each attempt has a socket, each idle connection too, each publisher one; many systems start a
+    # process with 1,024 though it may have more.
+    wanted = 4 * in_flight + 4_096
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _bind(host: str, port: int) -> socket.socket:
