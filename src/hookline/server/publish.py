@@ -1,8 +1,8 @@
 """The publish routes, below the framework.
 
 They are the hot path: everything else is called a few times a day, these thousands of times a second.
-The framework's routing, injection and response objects cost a third of what a publish may take (ADR
-0003), so these two routes speak ASGI themselves. ``openapi.py`` documents them with the others.
+The framework's routing, injection and response objects cost more than a publish may take in all (ADR
+0004), so these two routes speak ASGI themselves. ``openapi.py`` documents them with the others.
 """
 
 import re
