@@ -315,7 +315,12 @@ async def test_an_authority_that_is_not_trusted_is_refused(authority, make_wire,
 
 async def test_tls_with_one_who_does_not_speak_it(wire, receiver):
     """A TLS failure is no answer."""
-    server = await asyncio.start_server(lambda _r, w: w.write(b"plain\r\n"), "127.0.0.1", 0)
+
+    async def plain(_reader, writer):
+        writer.write(b"plain\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(plain, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     completed = await wire.post(f"https://127.0.0.1:{port}/")
     server.close()

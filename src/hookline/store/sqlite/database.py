@@ -1,5 +1,6 @@
 """Opening a SQLite file: whose it is, how old its schema is, and how it is used."""
 
+import contextlib
 import fcntl
 import importlib.resources
 import re
@@ -50,14 +51,24 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         timeout=LOCK_WAIT_MS / 1000,
         cached_statements=512,
     )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA cache_size = -16000")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA journal_size_limit = 67108864")
-    if read_only:
-        connection.execute("PRAGMA query_only = ON")
+    with _closed_on_failure(connection):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -16000")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+@contextlib.contextmanager
+def _closed_on_failure(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 def lock(path: Path) -> IO[bytes]:
@@ -94,7 +105,8 @@ def open_checked(path: Path) -> sqlite3.Connection:
     try:
         _check_ours(path)
         connection = connect(path)
-        migrate(connection, path)
+        with _closed_on_failure(connection):
+            migrate(connection, path)
     except (sqlite3.DatabaseError, OSError) as trouble:
         raise _cannot_open(path, str(trouble)) from trouble
     return connection
@@ -155,7 +167,6 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     latest = known[-1][0]
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > latest:
-        connection.close()
         raise UsageError(
             "newer-schema",
             f"{path} has schema {version}, but this version of hookline knows only up to {latest}",
