@@ -156,6 +156,28 @@ async def test_a_locked_database_is_waited_out(bench, tmp_path):
     assert await states(bench) == [State.DELIVERED]
 
 
+async def test_a_long_outage_of_the_store_repeats_nothing(bench, tmp_path):
+    """An attempt that ended while the store was away for longer than a lease is settled, once."""
+    bench.sender.script = None
+    await bench.register()
+    await bench.publish()
+    await bench.sender.wait(1)
+    other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    bench.sender.finish(0, Answered(204))
+    with pytest.raises(Unavailable):
+        await bench.publish()
+    async with asyncio.timeout(10):
+        while bench.dispatcher._turning:  # its try waits for the lock as well
+            await asyncio.sleep(0.01)
+    bench.clock.now += 10 * 60 * SECOND
+    other.execute("ROLLBACK")
+    other.close()
+    await bench.settled()
+    assert await states(bench) == [State.DELIVERED]
+    assert len(bench.sender.posted) == 1
+
+
 async def test_a_late_settlement_is_refused(bench):
     """An attempt that ends after its lease ran out and was given away changes nothing."""
     bench.sender.script = None

@@ -169,7 +169,7 @@ class Dispatcher:
             return None if self._in_flight else 0
         if self._lease_due is None:
             return None if self._in_flight else SAFETY_S
-        if self._room() <= 0:
+        if self._room() <= 0:  # until an attempt ends, or the oldest of the fresh ones has aged
             return None if len(self._in_flight) >= self._limits.max_in_flight else 0.01
         return max(0.0, (self._lease_due - self._clock()) / SECOND)
 
@@ -189,10 +189,6 @@ class Dispatcher:
     async def _turn(self) -> None:
         """One commit: settle what gathered, and lease what there is room for."""
         now = self._clock()
-        if now >= self._rescue_due:
-            self._rescue_due = now + self._limits.lease_us
-            if await self._store.rescue(now):
-                self._lease_due = 0
         settlements, self._settlements = self._settlements, []
         room = self._room() if self._leasing else 0
         jobs = []
@@ -207,6 +203,14 @@ class Dispatcher:
             for result in results:
                 if isinstance(result, BaseException):
                     raise result
+        await self._rescue(now)
+
+    async def _rescue(self, now: int) -> None:
+        # After settling: while the store was away, leases ran out of attempts that have ended.
+        if now >= self._rescue_due:
+            self._rescue_due = now + self._limits.lease_us
+            if await self._store.rescue(now):
+                self._lease_due = 0
 
     async def _settle(self, settlements: list[Settlement]) -> None:
         try:
