@@ -14,7 +14,7 @@ Two made in the same microsecond are ordered by chance: nothing may read more in
 
 from hookline.core.instants import Instant
 
-__all__ = ["dashed", "uuid7"]
+__all__ = ["uuid7"]
 
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
@@ -28,8 +28,8 @@ def uuid7(now_us: Instant, random_bytes: bytes) -> bytes:
         now_us: the time, from 1970 to the year 10889.
         random_bytes: 8 of them; two bits are not used.
 
-    >>> dashed(uuid7(1_795_428_000_000_500, bytes(8)))
-    '01a207d9-2100-7800-8000-000000000000'
+    >>> uuid7(1_795_428_000_000_500, bytes(8)).hex()
+    '01a207d9210078008000000000000000'
     """
     millisecond, rest_us = divmod(now_us, 1000)
     if not 0 <= millisecond < 1 << 48:
@@ -40,15 +40,3 @@ def uuid7(now_us: Instant, random_bytes: bytes) -> bytes:
     number = millisecond << 80 | _VERSION | (rest_us * 4096 // 1000) << 64
     number |= _VARIANT | int.from_bytes(random_bytes) & _CHANCE
     return number.to_bytes(16)
-
-
-def dashed(identifier: bytes) -> str:
-    """Write 16 bytes in the usual form, lower-case.
-
-    >>> dashed(bytes(range(16)))
-    '00010203-0405-0607-0809-0a0b0c0d0e0f'
-    """
-    if len(identifier) != 16:
-        raise ValueError(f"16 bytes, not {len(identifier)}")
-    digits = identifier.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
