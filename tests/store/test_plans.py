@@ -55,6 +55,7 @@ HOT = {
         ["SEARCH events USING INDEX events_external (external_id=? AND organization_id=?)"],
     ),
     "make_ready": (1, ["SEARCH lanes USING INTEGER PRIMARY KEY (rowid=?)"]),
+    "without_lane": (1, ["SEARCH lanes USING INTEGER PRIMARY KEY (rowid=?)"]),
     "ready_lanes": (0, ["SEARCH lanes USING INDEX lanes_ready (ready_at<?)"]),
     "next_ready": (0, ["SEARCH lanes USING INDEX lanes_ready (ready_at>?)"]),
     "due": (

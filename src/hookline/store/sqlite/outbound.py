@@ -5,50 +5,18 @@ Each function is a job for the writer's thread: it runs inside a transaction tha
 
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import cache
-from typing import Any, assert_never
+from collections.abc import Collection, Iterable, Sequence
+from typing import assert_never
 
 from hookline.core.lifecycle import State
 from hookline.core.verdict import Delivered, Parked, ParkReason, RetryAt
 from hookline.store.contract import Leased, Leases, NewDelivery, NewEvent, Recorded, Settlement
 from hookline.store.sqlite.database import QUERIES
+from hookline.store.sqlite.rows import Row, execute_rows, fetch_rows
 
 __all__ = ["lease", "park_waiting", "record", "replay", "rescue", "reset_leases", "settle"]
 
 Connection = sqlite3.Connection
-Row = tuple[Any, ...]
-
-# One statement inserts up to this many rows. The sizes used are powers of two, so that the statement
-# cache holds a handful of texts and not one for each size of batch.
-MAX_ROWS = 64
-
-
-def batched(rows: Sequence[Row]) -> Iterator[tuple[int, list[Any]]]:
-    """Cut rows into runs of a power of two, each as (number of rows, all values in one list)."""
-    start, size = 0, MAX_ROWS
-    while start < len(rows):
-        while size > len(rows) - start:
-            size //= 2
-        yield size, [value for row in rows[start : start + size] for value in row]
-        start += size
-
-
-def execute_rows(
-    connection: Connection, name: str, rows: Sequence[Row], before: Sequence[Any] = ()
-) -> int:
-    """Run a query that takes ``{rows}``, in runs; returns the number of rows it changed."""
-    changed = 0
-    for size, values in batched(rows):
-        sql = _with_rows(name, size, len(rows[0]))
-        changed += connection.execute(sql, [*before, *values]).rowcount
-    return changed
-
-
-@cache
-def _with_rows(name: str, size: int, width: int) -> str:
-    one = f"({','.join('?' * width)})"
-    return QUERIES[name].replace("{rows}", ",".join([one] * size))
 
 
 def record(connection: Connection, events: Sequence[NewEvent]) -> list[Recorded]:
@@ -104,9 +72,8 @@ def _make_ready(connection: Connection, lanes: Collection[int], now: int) -> Non
 
 def _park_where_deleted(connection: Connection, lanes: Iterable[int], now: int) -> None:
     # Deleting an integration takes its lane away; what was on its way into it must not wait for ever.
-    for lane in lanes:
-        if not connection.execute(QUERIES["lane"], (lane,)).fetchone():
-            park_waiting(connection, lane, ParkReason.DELETED, now)
+    for (lane,) in fetch_rows(connection, "without_lane", [(lane,) for lane in lanes]):
+        park_waiting(connection, lane, ParkReason.DELETED, now)
 
 
 def _event_row(event: NewEvent) -> Row:

@@ -28,9 +28,10 @@ SELECT id, delivery_count, warnings FROM events WHERE external_id = ? AND organi
 UPDATE lanes SET ready_at = min(coalesce(ready_at, ?1), ?1)
 WHERE in_flight < max_in_flight AND integration_id IN (VALUES {rows})
 
--- lane --
--- Whether an integration has a lane: a deleted one has none.
-SELECT 1 FROM lanes WHERE integration_id = ?
+-- without_lane --
+-- Those of the integrations that have no lane any more: they were deleted.
+SELECT s.column1 FROM (VALUES {rows}) AS s
+WHERE NOT EXISTS (SELECT 1 FROM lanes WHERE integration_id = s.column1)
 
 -- ready_lanes --
 -- Runnable lanes, longest ready first; a lane that was served goes to the end of the line.

@@ -26,6 +26,7 @@ from hookline.store.contract import (
 )
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.outbound import park_waiting, record
+from hookline.store.sqlite.rows import fetch_rows
 
 __all__ = [
     "add_api_key",
@@ -259,14 +260,8 @@ def candidates(connection: Connection, organization: str) -> tuple[int | None, l
 
 def routes(connection: Connection, integration_ids: Sequence[int]) -> list[Route]:
     """What a dispatcher must know of these integrations, deleted ones included."""
-    if not integration_ids:
-        return []
-    marks = ",".join(["(?)"] * len(integration_ids))
-    sql = QUERIES["routes"].replace("{rows}", marks)
-    return [
-        Route(row[0], row[1], row[2], _policy(*row[3:7]), row[7])
-        for row in connection.execute(sql, list(integration_ids))
-    ]
+    rows = fetch_rows(connection, "routes", [(each,) for each in integration_ids])
+    return [Route(row[0], row[1], row[2], _policy(*row[3:7]), row[7]) for row in rows]
 
 
 def define_resource(connection: Connection, name: str, actions: tuple[str, ...], now: int) -> None:

@@ -1,0 +1,52 @@
+"""Many rows a statement: queries that take ``{rows}``, in runs of a few sizes."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from hookline.store.sqlite.database import QUERIES
+
+__all__ = ["Row", "execute_rows", "fetch_rows"]
+
+Connection = sqlite3.Connection
+Row = tuple[Any, ...]
+
+# One statement inserts up to this many rows. The sizes used are powers of two, so that the statement
+# cache holds a handful of texts and not one for each size of batch.
+MAX_ROWS = 64
+
+
+def _batched(rows: Sequence[Row]) -> Iterator[tuple[int, list[Any]]]:
+    """Cut rows into runs of a power of two, each as (number of rows, all values in one list)."""
+    start, size = 0, MAX_ROWS
+    while start < len(rows):
+        while size > len(rows) - start:
+            size //= 2
+        yield size, [value for row in rows[start : start + size] for value in row]
+        start += size
+
+
+def execute_rows(
+    connection: Connection, name: str, rows: Sequence[Row], before: Sequence[Any] = ()
+) -> int:
+    """Run a query that takes ``{rows}``, in runs; returns the number of rows it changed."""
+    changed = 0
+    for size, values in _batched(rows):
+        sql = _with_rows(name, size, len(rows[0]))
+        changed += connection.execute(sql, [*before, *values]).rowcount
+    return changed
+
+
+def fetch_rows(connection: Connection, name: str, rows: Sequence[Row]) -> list[Row]:
+    """Run a query that takes ``{rows}``, in runs; returns what it found."""
+    found: list[Row] = []
+    for size, values in _batched(rows):
+        found += connection.execute(_with_rows(name, size, len(rows[0])), values)
+    return found
+
+
+@cache
+def _with_rows(name: str, size: int, width: int) -> str:
+    one = f"({','.join('?' * width)})"
+    return QUERIES[name].replace("{rows}", ",".join([one] * size))
