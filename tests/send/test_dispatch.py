@@ -14,6 +14,18 @@ from hookline.store.contract import DeliveryFilter
 SECOND = 1_000_000
 
 
+def hold_the_lock(tmp_path) -> sqlite3.Connection:
+    """What another process does that writes to the database."""
+    other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    return other
+
+
+def let_go(other: sqlite3.Connection) -> None:
+    other.execute("ROLLBACK")
+    other.close()
+
+
 async def states(bench) -> list[State]:
     return [each.state for each in await bench.store.deliveries(DeliveryFilter(limit=200))]
 
@@ -143,15 +155,13 @@ async def test_a_locked_database_is_waited_out(bench, tmp_path):
     await bench.register()
     await bench.publish()
     await bench.sender.wait(1)
-    other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    other = hold_the_lock(tmp_path)
     bench.sender.finish(0, Answered(204))
     with pytest.raises(Unavailable) as refused:
         await bench.publish()
     assert refused.value.code == "database-locked"
     assert await states(bench) == [State.LEASED]
-    other.execute("ROLLBACK")
-    other.close()
+    let_go(other)
     await bench.settled()
     assert await states(bench) == [State.DELIVERED]
 
@@ -162,8 +172,7 @@ async def test_a_long_outage_of_the_store_repeats_nothing(bench, tmp_path):
     await bench.register()
     await bench.publish()
     await bench.sender.wait(1)
-    other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    other = hold_the_lock(tmp_path)
     bench.sender.finish(0, Answered(204))
     with pytest.raises(Unavailable):
         await bench.publish()
@@ -171,8 +180,7 @@ async def test_a_long_outage_of_the_store_repeats_nothing(bench, tmp_path):
         while bench.dispatcher._turning:  # its try waits for the lock as well
             await asyncio.sleep(0.01)
     bench.clock.now += 10 * 60 * SECOND
-    other.execute("ROLLBACK")
-    other.close()
+    let_go(other)
     await bench.settled()
     assert await states(bench) == [State.DELIVERED]
     assert len(bench.sender.posted) == 1

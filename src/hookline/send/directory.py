@@ -33,7 +33,6 @@ MAX_PLANS = 200  # an organization's decisions, by resource and targets
 class OpenRoute:
     """How an integration's requests are made; the secret is open, and only here."""
 
-    integration_id: int
     webhook_url: str
     policy: Policy
     secret: Secret
@@ -144,4 +143,4 @@ class Directory:
             # One secret that was tampered with must not stop everybody else's deliveries.
             _log.error("secret.unreadable", integration=row.uuid, reason=trouble.message)
             return None
-        return OpenRoute(row.integration_id, row.webhook_url, row.policy, secret)
+        return OpenRoute(row.webhook_url, row.policy, secret)

@@ -55,8 +55,9 @@ class Limits:
     Attributes:
         max_in_flight: attempts under way.
         max_fresh: attempts that began less than ``fresh_us`` ago.
-        lease_us: how long a lease holds beyond the longest timeout; a dispatcher that stalls for
+        lease_us: how long a lease holds, well over the longest timeout; a dispatcher that stalls for
             longer may find its deliveries attempted by another.
+        max_lease: deliveries in one lease.
     """
 
     max_in_flight: int = 1_000
@@ -144,16 +145,16 @@ class Dispatcher:
         """Dispatch until ``stop_leasing``, then until nothing is under way."""
         while self._leasing or self._in_flight or self._settlements:
             self._woken.clear()
+            self._turning = True
             try:
-                self._turning = True
                 await self._turn()
+                rest = self._idle_s()
             except Unavailable as trouble:
                 _log.warning("store.unavailable", code=trouble.code, reason=trouble.message)
+                rest = RECOVERY_S
+            finally:
                 self._turning = False
-                await self._rest(RECOVERY_S)
-                continue
-            self._turning = False
-            await self._rest(self._idle_s())
+            await self._rest(rest)
 
     async def _rest(self, seconds: float | None) -> None:
         if seconds == 0:

@@ -92,10 +92,14 @@ class Engine:
         try:
             vault = Vault(load_key(config.secret_key, config.database))
             await _check_fingerprint(store, vault)
-            engine = cls(store, vault, config)
-            await engine.directory.load()
         except BaseException:
             await store.close()
+            raise
+        engine = cls(store, vault, config)
+        try:
+            await engine.directory.load()
+        except BaseException:
+            await engine.close()  # the sender's thread and the dispatcher run already
             raise
         return engine
 
