@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix bench clean
+.PHONY: help setup demo test test-long check fix bench clean
 
 help: ## list these targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with hookline and everything that development needs
 
@@ -24,6 +24,9 @@ demo: $(READY) ## serve, register, publish one of everything, show the deliverie
 
 test: $(READY) ## run all tests
 	$(BIN)/python -m pytest
+
+test-long: $(READY) ## run all tests, those that take minutes too
+	$(BIN)/python -m pytest -m "long or not long"
 
 check: $(READY) ## lint, format, types and the doors between the rooms
 	$(BIN)/ruff check .
