@@ -8,13 +8,13 @@ Two signs make Hookline gentler, one makes it bolder again:
   says for how long; where it is missing, 1 s, then 2, 4, … up to a minute;
 * it **answers** anything else: one more at a time, up to ``max_in_flight``.
 
-``window`` is how many attempts may be under way at once. A bad sign cuts it to a quarter, or to one where
-nothing was answered since that attempt began. Attempts that began before the last cut cut no further:
-thirty-two that hang together are one piece of news, not thirty-two.
+``window`` is how many attempts may be under way at once. A bad sign cuts it to a quarter, or to one
+where nothing was answered since that attempt began. Attempts that began before the last cut cut no
+further: thirty-two that hang together are one piece of news, not thirty-two.
 
 An integration whose window fell to one through silence is **slow**: it is served from the other line
-(``core.gate``), which can never take all slots of a process. That is how a thousand dead receivers do not
-delay a living one. It stays fully subscribed: its attempts and timeouts count as ever.
+(``core.gate``), which can never take all slots of a process. That is how a thousand dead receivers do
+not delay a living one. It stays fully subscribed: its attempts and timeouts count as ever.
 """
 
 from dataclasses import dataclass, replace

@@ -19,7 +19,9 @@ from hookline.core.instants import MINUTE, SECOND
 __all__ = ["Period", "RateLimit", "allowed", "parse_rate_limit", "taken"]
 
 _MOST = 10_000
-_HINT = 'give {"number": 10, "per": "second"}: 1 to 10000 a "second" or a "minute"; null for no limit'
+_HINT = (
+    'give {"number": 10, "per": "second"}: 1 to 10000 a "second" or a "minute"; null for no limit'
+)
 
 
 class Period(StrEnum):

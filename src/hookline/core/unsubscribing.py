@@ -6,9 +6,10 @@ Three rules, any of which unsubscribes:
    hours, rolling). It is decided from the instant of the thousandth newest timeout and so needs no
    counter that must be aged: if that one is younger than the span, there were a thousand within it.
    Warnings go out at 50 % and at 90 %.
-2. **Failure for days**: attempts on ``failing_days`` (5) days running, and every one failed. The days are
-   spans of 24 hours from the first failure, so the rule fires after five full days whatever the time of
-   day and the time zone. A day without any attempt starts it anew: nothing was tried, so nothing is known.
+2. **Failure for days**: attempts on ``failing_days`` (5) days running, and every one failed. The days
+   are spans of 24 hours from the first failure, so the rule fires after five full days whatever the
+   time of day and the time zone. A day without any attempt starts it anew: nothing was tried, so
+   nothing is known.
 3. **410 Gone**: the receiver says so itself.
 
 Attempts that were not made (the address guard refused) tell nothing about the receiver.

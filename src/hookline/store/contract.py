@@ -11,10 +11,10 @@ that stalled past its lease and woke up again changes nothing. A lease itself ne
 failure, since losing it only means that the attempt is made again, with the same Request-ID.
 
 Deliveries wait in **lanes**, one an organization and integration. Organizations are leased from in turn,
-and within each its lanes. All lanes of an integration pass its **gate** (``core.gate``): cap, pace, rate,
-whether it is subscribed. A lane that finds it shut is not looked at until it opens, so that a dead
-integration's backlog costs nothing. Integrations that only time out wait in a line of their own, the slow
-one; whoever leases says how much of it he can take.
+and within each its lanes. All lanes of an integration pass its **gate** (``core.gate``): cap, pace,
+rate, whether it is subscribed. A lane that finds it shut is not looked at until it opens, so that a
+dead integration's backlog costs nothing. Integrations that only time out wait in a line of their own,
+the slow one; whoever leases says how much of it he can take.
 
 The contract is a test suite: ``tests/store/test_contract.py`` runs it on every store, and a store
 exists when it passes. No row type, session or SQL leaves the room.

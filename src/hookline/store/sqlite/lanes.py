@@ -2,8 +2,8 @@
 
 Theory of operation
 -------------------
-Deliveries wait in **lanes**, one an organization and integration. Every organization has a **line** of its
-lanes that have something due (``lanes.ready_at``), and a place in the line of organizations
+Deliveries wait in **lanes**, one an organization and integration. Every organization has a **line** of
+its lanes that have something due (``lanes.ready_at``), and a place in the line of organizations
 (``turns.ready_at``). Whoever was served goes to the end: organizations take turns, and within each its
 lanes do, so neither an organization with a thousand integrations nor a lane with a million deliveries
 gets more than its share.

@@ -40,12 +40,13 @@ SELECT integration_id FROM gates WHERE opens_at <= ?1 ORDER BY opens_at LIMIT ?2
 
 -- with_lanes_gated --
 -- Those of some gates at which lanes wait.
-SELECT DISTINCT integration_id FROM lanes
-WHERE gated_at IS NOT NULL AND integration_id IN (VALUES {rows})
+SELECT s.column1 FROM (VALUES {rows}) AS s WHERE EXISTS (
+    SELECT 1 FROM lanes WHERE integration_id = s.column1 AND gated_at IS NOT NULL
+)
 
 -- let_on --
 -- Let lanes on that wait at a gate, longest first.
-UPDATE lanes SET ready_at = :now, gated_at = NULL
+UPDATE lanes SET ready_at = max(:now, held_until), gated_at = NULL
 WHERE integration_id = :integration_id AND organization_id IN (
     SELECT organization_id FROM lanes
     WHERE integration_id = :integration_id AND gated_at IS NOT NULL ORDER BY gated_at LIMIT :limit
@@ -88,21 +89,15 @@ FROM (VALUES {rows}) AS s
 WHERE lanes.organization_id = s.column1 AND lanes.integration_id = s.column2
 
 -- gate_lanes --
--- The gate is shut: what the lane has due waits there. Columns as above.
+-- The gate is shut: a lane in which something waits, due or not, waits there. Columns as above.
 UPDATE lanes SET
     in_flight = in_flight + s.column3,
-    ready_at = CASE WHEN s.column4 > ?1 THEN s.column4 END,
-    gated_at = CASE WHEN s.column4 <= ?1 THEN ?1 END
-FROM (
-    SELECT
-        v.column1, v.column2, v.column3,
-        CASE WHEN l.ordered AND l.in_flight + v.column3 > 0 THEN NULL ELSE max(l.held_until, (
-            SELECT min(due_at) FROM deliveries
-            WHERE state = 'waiting' AND organization_id = v.column1 AND integration_id = v.column2
-        )) END AS column4
-    FROM (VALUES {rows}) AS v JOIN lanes AS l
-    ON l.organization_id = v.column1 AND l.integration_id = v.column2
-) AS s
+    ready_at = NULL,
+    gated_at = CASE WHEN NOT (ordered AND in_flight + s.column3 > 0) AND EXISTS (
+        SELECT 1 FROM deliveries
+        WHERE state = 'waiting' AND organization_id = s.column1 AND integration_id = s.column2
+    ) THEN ?1 END
+FROM (VALUES {rows}) AS s
 WHERE lanes.organization_id = s.column1 AND lanes.integration_id = s.column2
 
 -- free_lanes --
@@ -132,11 +127,11 @@ ON l.organization_id = s.column1 AND l.integration_id = s.column2 WHERE l.ordere
 UPDATE turns SET ready_at = CASE
     WHEN turns.ready_at <= ?1 THEN max(turns.ready_at, m.ready_at) ELSE m.ready_at END
 FROM (
-    SELECT s.column1 AS organization_id, t.column1 AS slow, (
+    SELECT s.column1 AS organization_id, line.column1 AS slow, (
         SELECT min(ready_at) FROM lanes
-        WHERE organization_id = s.column1 AND slow = t.column1 AND ready_at IS NOT NULL
+        WHERE organization_id = s.column1 AND slow = line.column1 AND ready_at IS NOT NULL
     ) AS ready_at
-    FROM (VALUES {rows}) AS s, (VALUES (0), (1)) AS t
+    FROM (VALUES {rows}) AS s, (VALUES (0), (1)) AS line
 ) AS m
 WHERE turns.organization_id = m.organization_id AND turns.slow = m.slow
 

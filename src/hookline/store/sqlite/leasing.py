@@ -31,7 +31,9 @@ def lease(
 
 def _next_ready_at(connection: Connection, *, slow: bool) -> int | None:
     # A line that has no room is woken by the attempt that makes some, and not by a time.
-    rows = [connection.execute(QUERIES["next_turn"], (line,)) for line in ((0, 1) if slow else (0,))]
+    rows = [
+        connection.execute(QUERIES["next_turn"], (line,)) for line in ((0, 1) if slow else (0,))
+    ]
     rows.append(connection.execute(QUERIES["next_opening"]))
     return min((at for (at,) in (row.fetchone() for row in rows) if at is not None), default=None)
 

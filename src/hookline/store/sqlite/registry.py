@@ -134,9 +134,7 @@ def update_integration(connection: Connection, changed: Integration) -> Integrat
     return _must(integration(connection, changed.slug))
 
 
-def _change_lanes(
-    connection: Connection, integration_id: int, *, ordered: bool, now: int
-) -> None:
+def _change_lanes(connection: Connection, integration_id: int, *, ordered: bool, now: int) -> None:
     gate = read_gates(connection, [integration_id])[integration_id]
     if ordered:
         values = {"integration_id": integration_id}
@@ -288,7 +286,7 @@ def candidates(connection: Connection, organization: str) -> tuple[int | None, l
 def routes(connection: Connection, integration_ids: Sequence[int]) -> list[Route]:
     """What a dispatcher must know of these integrations, deleted ones included."""
     rows = fetch_rows(connection, "routes", [(each,) for each in integration_ids])
-    return [Route(*row[:4], _policy(*row[5:]), row[4]) for row in rows]
+    return [Route(row[0], row[1], row[2], row[3], _policy(*row[5:]), row[4]) for row in rows]
 
 
 def define_resource(connection: Connection, name: str, actions: tuple[str, ...], now: int) -> None:
@@ -339,7 +337,7 @@ def _policy(
     schedule: str,
     encoding: str,
     rate_number: int | None,
-    rate_per: str | None,
+    rate_per: str,
     ordered: int,
 ) -> Policy:
     return Policy(

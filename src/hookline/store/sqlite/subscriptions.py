@@ -1,9 +1,9 @@
 """Unsubscribing, resubscribing, recovering and notices, in SQL.
 
-An integration is unsubscribed in the transaction that settles the attempt which made it so, together with
-the notice that tells of it. From that commit on nothing leaves through its gate, and what is accepted for
-it is parked at once. What waited is parked chunk by chunk (``lanes.sweep``), for it may be a million
-deliveries.
+An integration is unsubscribed in the transaction that settles the attempt which made it so, together
+with the notice that tells of it. From that commit on nothing leaves through its gate, and what is
+accepted for it is parked at once. What waited is parked chunk by chunk (``lanes.sweep``), for it may be
+a million deliveries.
 
 A recovery walks through an integration's deliveries in the order of their ids, which is the order of
 acceptance, and makes those that it is about wait again, a chunk a transaction. How far it got is stored
@@ -47,9 +47,7 @@ Connection = sqlite3.Connection
 LAST_ID: Final = b"\xff" * 16
 
 
-def unsubscribe(
-    connection: Connection, gate: Gate, reason: Reason, detail: str, now: int
-) -> bool:
+def unsubscribe(connection: Connection, gate: Gate, reason: Reason, detail: str, now: int) -> bool:
     """Let an integration receive no more events; whether some of what waits is still to be parked."""
     gate.closed = Closed.UNSUBSCRIBED
     write_gates(connection, [gate], now)
@@ -210,9 +208,7 @@ def notice_warning(
 def _notice(
     connection: Connection, kind: NoticeKind, gate: Gate, reason: Reason, message: str, now: int
 ) -> None:
-    connection.execute(
-        QUERIES["insert_notice"], (now, kind, gate.integration_id, reason, message)
-    )
+    connection.execute(QUERIES["insert_notice"], (now, kind, gate.integration_id, reason, message))
 
 
 def notices(
