@@ -10,8 +10,8 @@ bounds those that began in the last moments, because libcurl's cost for a transf
 are in hand: quick receivers are served best by few transfers at a time, while attempts at slow ones
 grow old and leave the room to others.
 
-Decisions are made in the core (``judge``); the clock, the dice and the sender are arguments, so the same
-loop runs on a virtual clock with scripted receivers.
+Decisions are made in the core (``judge``); the clocks, the dice and the sender are arguments, so the
+same loop runs on a virtual clock with scripted receivers.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ __all__ = ["Dispatcher", "Limits", "Sender"]
 _log = structlog.get_logger("hookline.dispatch")
 
 SECOND = 1_000_000
-SAFETY_S = 30.0  # an idle dispatcher looks again after this long, though nobody woke it
+SAFETY_S = 30.0  # it looks again after this long, though nobody woke it: the clock may leap forward
 RECOVERY_S = 0.5  # between two tries at a store that is unavailable
 
 
@@ -76,7 +76,12 @@ class InFlight(NamedTuple):
 
 
 class Dispatcher:
-    """Moves deliveries from the store to receivers, and what came of it back."""
+    """Moves deliveries from the store to receivers, and what came of it back.
+
+    Args:
+        clock: decides: it never goes back.
+        wall: the clock that receivers are told, which may be set.
+    """
 
     def __init__(
         self,
@@ -84,6 +89,7 @@ class Dispatcher:
         directory: Directory,
         *,
         clock: Callable[[], int],
+        wall: Callable[[], int],
         dice: Callable[[], float],
         entropy: Callable[[int], bytes],
         limits: Limits,
@@ -91,6 +97,7 @@ class Dispatcher:
         self._store = store
         self._directory = directory
         self._clock = clock
+        self._wall = wall
         self._dice = dice
         self._entropy = entropy
         self._limits = limits
@@ -172,7 +179,7 @@ class Dispatcher:
             return None if self._in_flight else SAFETY_S
         if self._room() <= 0:  # until an attempt ends, or the oldest of the fresh ones has aged
             return None if len(self._in_flight) >= self._limits.max_in_flight else 0.01
-        return max(0.0, (self._lease_due - self._clock()) / SECOND)
+        return min(max(0.0, (self._lease_due - self._clock()) / SECOND), SAFETY_S)
 
     def _room(self) -> int:
         """How many attempts may begin now."""
@@ -210,7 +217,8 @@ class Dispatcher:
         # After settling: while the store was away, leases ran out of attempts that have ended.
         if now >= self._rescue_due:
             self._rescue_due = now + self._limits.lease_us
-            if await self._store.rescue(now):
+            ended = (each.delivery_id for each in self._settlements)
+            if await self._store.rescue(now, {*self._in_flight, *ended}):
                 self._lease_due = 0
 
     async def _settle(self, settlements: list[Settlement]) -> None:
@@ -243,13 +251,13 @@ class Dispatcher:
         if not leases.deliveries:
             return
         routes = await self._directory.routes(each.integration_id for each in leases.deliveries)
-        now = self._clock()
+        now, wall = self._clock(), self._wall()
         requests = []
         for leased in leases.deliveries:
             route = routes.get(leased.integration_id)
             if route is None:  # its secret is unreadable; the lease runs out, and it is tried again
                 continue
-            outbound = _request(leased, route, now)
+            outbound = _request(leased, route, wall)
             requests.append((InFlight(leased, route, outbound), outbound))
             self._in_flight[leased.id] = now
         assert self._sender is not None, "started before it leases"  # noqa: S101
@@ -282,7 +290,7 @@ class Dispatcher:
         return Settlement(leased.id, leased.token, leased.integration_id, attempt, verdict, now)
 
 
-def _request(leased: Leased, route: OpenRoute, now: int) -> Outbound:
+def _request(leased: Leased, route: OpenRoute, wall: int) -> Outbound:
     return build(
         delivery_id=leased.id,
         url=route.webhook_url,
@@ -292,7 +300,7 @@ def _request(leased: Leased, route: OpenRoute, now: int) -> Outbound:
         tail=leased.tail,
         secret=route.secret.reveal(),
         timeout_ms=route.policy.timeout_ms,
-        now=now,
+        now=wall,
     )
 
 

@@ -62,6 +62,7 @@ class Registry:
         vault: Vault,
         *,
         clock: Callable[[], int],
+        ticker: Callable[[], int],
         entropy: Callable[[int], bytes],
         on_deliveries: Callable[[], None],
     ):
@@ -69,6 +70,7 @@ class Registry:
         self._directory = directory
         self._vault = vault
         self._clock = clock
+        self._ticker = ticker
         self._entropy = entropy
         self._on_deliveries = on_deliveries
         self._changing = asyncio.Lock()
@@ -243,6 +245,7 @@ class Registry:
             Submission("installation", action, None, None, tail, (), actor, {"data": data}),
             plan_for_one(candidate, "its own installation"),
             now=now,
+            tick=self._ticker(),
             entropy=self._entropy,
         )
 

@@ -137,6 +137,8 @@ def settle(connection: Connection, settlements: Sequence[Settlement]) -> list[bo
     execute_rows(connection, "insert_attempts", [_attempt_row(each) for each in ours])
     freed = Counter(each.integration_id for each in ours)
     now = max((each.settled_at for each in ours), default=0)
+    if ours:
+        connection.execute(QUERIES["remember_settled"], (now,))
     _serve(connection, {lane: -number for lane, number in freed.items()}, now)
     return counted
 
@@ -192,13 +194,14 @@ def _serve(connection: Connection, taken: dict[int, int], now: int) -> None:
         _park_where_deleted(connection, taken, now)
 
 
-def rescue(connection: Connection, now: int) -> int:
+def rescue(connection: Connection, now: int, keep: Collection[bytes] = ()) -> int:
     """Return deliveries whose lease ran out to waiting, and their slots to their lanes."""
-    expired = dict(connection.execute(QUERIES["expired"], {"now": now}).fetchall())
-    if expired:
-        connection.execute(QUERIES["release_expired"], {"now": now})
-        _serve(connection, {lane: -number for lane, number in expired.items()}, now)
-    return sum(expired.values())
+    found = connection.execute(QUERIES["expired"], {"now": now}).fetchall()
+    expired = [(delivery, lane) for delivery, lane in found if delivery not in keep]
+    execute_rows(connection, "release", [(delivery,) for delivery, _ in expired], (now,))
+    freed = Counter(lane for _, lane in expired)
+    _serve(connection, {lane: -number for lane, number in freed.items()}, now)
+    return len(expired)
 
 
 def reset_leases(connection: Connection, now: int) -> int:

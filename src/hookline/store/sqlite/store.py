@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TypeVar
@@ -118,8 +118,8 @@ class SqliteStore:
         brief = len(settlements) <= BRIEF_ROWS
         return await self._write(lambda c: outbound.settle(c, settlements), brief=brief)
 
-    async def rescue(self, now: int) -> int:
-        return await self._write(lambda c: outbound.rescue(c, now))
+    async def rescue(self, now: int, keep: Collection[bytes] = ()) -> int:
+        return await self._write(lambda c: outbound.rescue(c, now, keep))
 
     async def replay(self, delivery_id: bytes, now: int) -> Delivery | None:
         def job(connection: Connection) -> Delivery | None:
@@ -223,6 +223,9 @@ class SqliteStore:
 
     async def attempt_body(self, delivery_id: bytes) -> AttemptBody | None:
         return await self._read(lambda c: log.attempt_body(c, delivery_id))
+
+    async def latest_instant(self) -> int:
+        return await self._read(log.latest_instant)
 
     async def ping(self) -> None:
         await self._write(lambda c: c.execute("UPDATE facts SET value = value WHERE 0") and None)
