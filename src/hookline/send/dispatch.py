@@ -29,7 +29,7 @@ from hookline.core.request import Outbound, build
 from hookline.core.verdict import judge
 from hookline.send.directory import Directory, OpenRoute
 from hookline.send.sender import Completed
-from hookline.store.contract import Leased, Leases, Settlement, Store
+from hookline.store.contract import Leased, Settlement, Store
 
 __all__ = ["Dispatcher", "Limits", "Sender"]
 
@@ -104,6 +104,7 @@ class Dispatcher:
         self._sender: Sender | None = None
         self._in_flight: dict[bytes, int] = {}  # delivery id -> when it began, oldest first
         self._settlements: list[Settlement] = []
+        self._unbegun: list[Leased] = []  # leased, but their routes could not be read yet
         self._woken = asyncio.Event()
         self._leasing = True
         self._turning = False
@@ -148,8 +149,19 @@ class Dispatcher:
         self._leasing = False
         self._woken.set()
 
+    def abandon(self) -> None:
+        """Wait for nothing that is under way: ``run`` returns once what has ended is settled.
+
+        What is given up is attempted again under its next lease, with the same Request-ID.
+        """
+        self._in_flight.clear()
+        self.stop_leasing()
+
     async def run(self) -> None:
-        """Dispatch until ``stop_leasing``, then until nothing is under way."""
+        """Dispatch until ``stop_leasing``, then until nothing is under way.
+
+        A store that is away at the end is tried once more and not waited for.
+        """
         while self._leasing or self._in_flight or self._settlements:
             self._woken.clear()
             self._turning = True
@@ -158,6 +170,9 @@ class Dispatcher:
                 rest = self._idle_s()
             except Unavailable as trouble:
                 _log.warning("store.unavailable", code=trouble.code, reason=trouble.message)
+                if not (self._leasing or self._in_flight):
+                    _log.error("stopped.unsettled", attempts=len(self._settlements))
+                    return
                 rest = RECOVERY_S
             finally:
                 self._turning = False
@@ -218,7 +233,8 @@ class Dispatcher:
         if now >= self._rescue_due:
             self._rescue_due = now + self._limits.lease_us
             ended = (each.delivery_id for each in self._settlements)
-            if await self._store.rescue(now, {*self._in_flight, *ended}):
+            unbegun = (each.id for each in self._unbegun)
+            if await self._store.rescue(now, {*self._in_flight, *ended, *unbegun}):
                 self._lease_due = 0
 
     async def _settle(self, settlements: list[Settlement]) -> None:
@@ -233,12 +249,17 @@ class Dispatcher:
             _log.warning("lease.lost", attempts=lost)
 
     async def _lease(self, room: int, now: int) -> None:
+        if self._unbegun:  # they had their room when they were leased
+            self._lease_due = 0
+            await self._begin()
+            return
         token = int.from_bytes(self._entropy(8), "big") >> 1
         try:
             leases = await self._store.lease(
                 limit=room, now=now, until=now + self._limits.lease_us, token=token
             )
-            await self._begin(leases)
+            self._unbegun = leases.deliveries
+            await self._begin()
         except BaseException:
             self._lease_due = 0
             raise
@@ -247,19 +268,21 @@ class Dispatcher:
         elif self._lease_due is None:
             self._lease_due = leases.next_ready_at
 
-    async def _begin(self, leases: Leases) -> None:
-        if not leases.deliveries:
+    async def _begin(self) -> None:
+        if not self._unbegun:
             return
-        routes = await self._directory.routes(each.integration_id for each in leases.deliveries)
+        # If this fails they stay, and are begun when the store can be read again.
+        routes = await self._directory.routes(each.integration_id for each in self._unbegun)
         now, wall = self._clock(), self._wall()
         requests = []
-        for leased in leases.deliveries:
+        for leased in self._unbegun:
             route = routes.get(leased.integration_id)
             if route is None:  # its secret is unreadable; the lease runs out, and it is tried again
                 continue
             outbound = _request(leased, route, wall)
             requests.append((InFlight(leased, route, outbound), outbound))
             self._in_flight[leased.id] = now
+        self._unbegun = []
         assert self._sender is not None, "started before it leases"  # noqa: S101
         self._sender.post(requests)
 

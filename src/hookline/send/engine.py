@@ -116,9 +116,17 @@ class Engine:
         """The dispatcher's task: it ends only on ``close`` or through a bug."""
         return self._running
 
+    def stop(self) -> None:
+        """Begin no more attempts; those under way go on. ``close`` comes after it."""
+        self.dispatcher.stop_leasing()
+
+    def abandon(self) -> None:
+        """Let ``close`` wait for no attempt: they are made again by the next engine."""
+        self.dispatcher.abandon()
+
     async def close(self) -> None:
         """Begin nothing new, settle what is under way, and let go of the database."""
-        self.dispatcher.stop_leasing()
+        self.stop()
         try:
             await asyncio.wait_for(self._running, LONGEST_TIMEOUT_S + 1)
         except TimeoutError:
