@@ -214,6 +214,17 @@ async def test_rescue_takes_only_what_ran_out(world):
     assert sorted([await world.state(old), await world.state(young)]) == ["leased", "waiting"]
 
 
+async def test_rescue_keeps_what_the_caller_has_under_way(world):
+    """A lease that looks run out, of an attempt that is in hand: it stays, and settles as usual."""
+    app = await world.app(max_in_flight=3)
+    await world.waiting(app, 3)
+    kept, *others = await world.leased()
+    end = world.START + world.MINUTE
+    assert await world.store.rescue(end, {kept.id, world.new_id()}) == 2
+    assert {each.id for each in await world.leased(at=end)} == {each.id for each in others}
+    assert await world.settle(kept, at=end)
+
+
 async def test_a_rescued_delivery_refuses_its_old_token(world):
     """The dispatcher that stalled wakes up and settles: nothing of it counts, before or after."""
     app = await world.app(max_in_flight=1)

@@ -127,7 +127,7 @@ HOT = {
         ],
     ),
     "expired": (0, ["SEARCH deliveries USING INDEX deliveries_leased (leased_until<?)"]),
-    "release_expired": (0, ["SEARCH deliveries USING INDEX deliveries_leased (leased_until<?)"]),
+    "release": (1, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
     "replay": (1, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
     "attempts": (0, ["SEARCH attempts USING PRIMARY KEY (delivery_id=?)"]),
 }

@@ -178,6 +178,7 @@ class Attempt(NamedTuple):
 
     Attributes:
         number: 1 for a delivery's first attempt, counted on through replays.
+        started_at: by the wall clock, as its timestamp header says; nothing is decided by it.
         url: where it went; the integration's may have changed since.
         outcome: what it counted as.
         detail: the reason in words where there was no answer, or the guard's rule.

@@ -11,8 +11,8 @@ stay free for those that answer. ``max_fresh`` bounds those that began in the la
 libcurl's cost for a transfer grows with how many are in hand: quick receivers are served best by few
 transfers at a time, while attempts at slow ones grow old and leave the room to others.
 
-Decisions are made in the core (``judge``); the clock, the dice and the sender are arguments, so the same
-loop runs on a virtual clock with scripted receivers.
+Decisions are made in the core (``judge``); the clocks, the dice and the sender are arguments, so the
+same loop runs on a virtual clock with scripted receivers.
 """
 
 import asyncio
@@ -33,14 +33,14 @@ from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import judge
 from hookline.send.directory import Directory, OpenRoute
 from hookline.send.sender import Completed
-from hookline.store.contract import Leased, Leases, Settlement, Store
+from hookline.store.contract import Leased, Settlement, Store
 
 __all__ = ["Dispatcher", "Limits", "Sender"]
 
 _log = structlog.get_logger("hookline.dispatch")
 
 SECOND = 1_000_000
-SAFETY_S = 30.0  # an idle dispatcher looks again after this long, though nobody woke it
+SAFETY_S = 30.0  # it looks again after this long, though nobody woke it: the clock may leap forward
 RECOVERY_S = 0.5  # between two tries at a store that is unavailable
 
 
@@ -87,7 +87,12 @@ class InFlight(NamedTuple):
 
 
 class Dispatcher:
-    """Moves deliveries from the store to receivers, and what came of it back."""
+    """Moves deliveries from the store to receivers, and what came of it back.
+
+    Args:
+        clock: decides: it never goes back.
+        wall: the clock that receivers are told, which may be set.
+    """
 
     def __init__(
         self,
@@ -95,6 +100,7 @@ class Dispatcher:
         directory: Directory,
         *,
         clock: Callable[[], int],
+        wall: Callable[[], int],
         dice: Callable[[], float],
         entropy: Callable[[int], bytes],
         limits: Limits,
@@ -105,6 +111,7 @@ class Dispatcher:
         self._store = store
         self._directory = directory
         self._clock = clock
+        self._wall = wall
         self._dice = dice
         self._entropy = entropy
         self._limits = limits
@@ -115,6 +122,7 @@ class Dispatcher:
         self._sender: Sender | None = None
         self._in_flight: dict[bytes, int] = {}  # delivery id -> when it began, oldest first
         self._settlements: list[Settlement] = []
+        self._unbegun: list[Leased] = []  # leased, but their routes could not be read yet
         self._woken = asyncio.Event()
         self._leasing = True
         self._turning = False
@@ -160,8 +168,19 @@ class Dispatcher:
         self._leasing = False
         self._woken.set()
 
+    def abandon(self) -> None:
+        """Wait for nothing that is under way: ``run`` returns once what has ended is settled.
+
+        What is given up is attempted again under its next lease, with the same Request-ID.
+        """
+        self._in_flight.clear()
+        self.stop_leasing()
+
     async def run(self) -> None:
-        """Dispatch until ``stop_leasing``, then until nothing is under way."""
+        """Dispatch until ``stop_leasing``, then until nothing is under way.
+
+        A store that is away at the end is tried once more and not waited for.
+        """
         while self._leasing or self._in_flight or self._settlements:
             self._woken.clear()
             self._turning = True
@@ -170,6 +189,9 @@ class Dispatcher:
                 rest = self._idle_s()
             except Unavailable as trouble:
                 _log.warning("store.unavailable", code=trouble.code, reason=trouble.message)
+                if not (self._leasing or self._in_flight):
+                    _log.error("stopped.unsettled", attempts=len(self._settlements))
+                    return
                 rest = RECOVERY_S
             finally:
                 self._turning = False
@@ -191,7 +213,7 @@ class Dispatcher:
             return None if self._in_flight else SAFETY_S
         if self._room() <= 0:  # until an attempt ends, or the oldest of the fresh ones has aged
             return None if len(self._in_flight) >= self._limits.max_in_flight else 0.01
-        return max(0.0, (self._lease_due - self._clock()) / SECOND)
+        return min(max(0.0, (self._lease_due - self._clock()) / SECOND), SAFETY_S)
 
     def _room(self) -> int:
         """How many attempts may begin now."""
@@ -229,7 +251,9 @@ class Dispatcher:
         # After settling: while the store was away, leases ran out of attempts that have ended.
         if now >= self._rescue_due:
             self._rescue_due = now + self._limits.lease_us
-            if await self._store.rescue(now):
+            ended = (each.delivery_id for each in self._settlements)
+            unbegun = (each.id for each in self._unbegun)
+            if await self._store.rescue(now, {*self._in_flight, *ended, *unbegun}):
                 self._lease_due = 0
 
     async def _settle(self, settlements: list[Settlement]) -> None:
@@ -248,6 +272,10 @@ class Dispatcher:
             self._on_unswept()
 
     async def _lease(self, room: int, now: int) -> None:
+        if self._unbegun:  # they had their room when they were leased
+            self._lease_due = 0
+            await self._begin()
+            return
         token = int.from_bytes(self._entropy(8), "big") >> 1
         try:
             leases = await self._store.lease(
@@ -257,7 +285,8 @@ class Dispatcher:
                 until=now + self._limits.lease_us,
                 token=token,
             )
-            await self._begin(leases)
+            self._unbegun = leases.deliveries
+            await self._begin()
         except BaseException:
             self._lease_due = 0
             raise
@@ -266,20 +295,22 @@ class Dispatcher:
         elif self._lease_due is None:
             self._lease_due = leases.next_ready_at
 
-    async def _begin(self, leases: Leases) -> None:
-        if not leases.deliveries:
+    async def _begin(self) -> None:
+        if not self._unbegun:
             return
-        routes = await self._directory.routes(each.integration_id for each in leases.deliveries)
-        now = self._clock()
+        # If this fails they stay, and are begun when the store can be read again.
+        routes = await self._directory.routes(each.integration_id for each in self._unbegun)
+        now, wall = self._clock(), self._wall()
         requests = []
-        for leased in leases.deliveries:
+        for leased in self._unbegun:
             route = routes.get(leased.integration_id)
             if route is None:  # its secret is unreadable; the lease runs out, and it is tried again
                 continue
-            outbound = _request(leased, route, now)
+            outbound = _request(leased, route, wall)
             requests.append((InFlight(leased, route, outbound), outbound))
             self._in_flight[leased.id] = now
             self._slow += leased.slow
+        self._unbegun = []
         assert self._sender is not None, "started before it leases"  # noqa: S101
         self._sender.post(requests)
 
@@ -328,7 +359,7 @@ def _asked_us(completed: Completed, now: int) -> int | None:
     return None
 
 
-def _request(leased: Leased, route: OpenRoute, now: int) -> Outbound:
+def _request(leased: Leased, route: OpenRoute, wall: int) -> Outbound:
     return build(
         delivery_id=leased.id,
         url=route.webhook_url,
@@ -338,7 +369,7 @@ def _request(leased: Leased, route: OpenRoute, now: int) -> Outbound:
         tail=leased.tail,
         secret=route.secret.reveal(),
         timeout_ms=route.policy.timeout_ms,
-        now=now,
+        now=wall,
     )
 
 

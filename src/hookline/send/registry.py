@@ -64,6 +64,7 @@ class Registry:
         vault: Vault,
         *,
         clock: Callable[[], int],
+        ticker: Callable[[], int],
         entropy: Callable[[int], bytes],
         on_deliveries: Callable[[], None],
         on_chore: Callable[[], None] = lambda: None,
@@ -72,6 +73,7 @@ class Registry:
         self._directory = directory
         self._vault = vault
         self._clock = clock
+        self._ticker = ticker
         self._entropy = entropy
         self._on_deliveries = on_deliveries
         self._on_chore = on_chore
@@ -247,6 +249,7 @@ class Registry:
             Submission("installation", action, None, None, tail, (), actor, {"data": data}),
             plan_for_one(candidate, "its own installation"),
             now=now,
+            tick=self._ticker(),
             entropy=self._entropy,
         )
 

@@ -22,7 +22,7 @@ exists when it passes. No row type, session or SQL leaves the room.
 Every verb may raise ``Unavailable``: the database cannot do it now, and nothing was stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -318,8 +318,12 @@ class Store(Protocol):
         """Park what waits for integrations that are unsubscribed or deleted; at most so many."""
         ...
 
-    async def rescue(self, now: int) -> int:
-        """Return deliveries whose lease ran out to waiting; how many."""
+    async def rescue(self, now: int, keep: Collection[bytes] = ()) -> int:
+        """Return deliveries whose lease ran out to waiting, but for those in ``keep``; how many.
+
+        ``keep`` is what the caller itself still has under way: a clock that leapt forward, or a machine
+        that slept, makes its leases look run out while their attempts are in hand.
+        """
         ...
 
     async def replay(self, delivery_id: bytes, now: int) -> Delivery | None:
@@ -498,6 +502,14 @@ class Store(Protocol):
 
     async def attempt_body(self, delivery_id: bytes) -> AttemptBody | None:
         """The parts of the body that every attempt of it sends."""
+        ...
+
+    async def latest_instant(self) -> int:
+        """The newest instant at which something was recorded or settled; 0 for an empty store.
+
+        A clock that goes on from here puts nothing that is stored into the future, but for due times.
+        Exact for events; for settlements up to a second less.
+        """
         ...
 
     async def ping(self) -> None:

@@ -4,7 +4,8 @@ Each function is a job of the writer's: it runs inside a transaction that is not
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 from hookline.core.errors import Conflict
 from hookline.core.gate import Closed
@@ -116,14 +117,15 @@ def _delivery_row(event: NewEvent, delivery: NewDelivery, closed: Closed | None)
     )
 
 
-def rescue(connection: Connection, now: int) -> int:
+def rescue(connection: Connection, now: int, keep: Collection[bytes] = ()) -> int:
     """Return deliveries whose lease ran out to waiting, and their slots to their lanes."""
-    rows = connection.execute(QUERIES["expired"], {"now": now}).fetchall()
-    if not rows:
+    found = connection.execute(QUERIES["expired"], {"now": now}).fetchall()
+    expired = [row for row in found if row[0] not in keep]
+    if not expired:
         return 0
-    connection.execute(QUERIES["release_expired"], {"now": now})
-    freed: dict[Lane, int] = {(row[0], row[1]): row[2] for row in rows}
-    gates = read_gates(connection, {integration for _, integration in freed})
+    execute_rows(connection, "release", [(row[0],) for row in expired])
+    freed = Counter[Lane]((row[1], row[2]) for row in expired)
+    gates = read_gates(connection, dict.fromkeys(integration for _, integration in freed))
     touched = free(connection, freed, {}, now)
     for (_, integration), number in freed.items():
         gates[integration].in_flight -= number
@@ -132,7 +134,7 @@ def rescue(connection: Connection, now: int) -> int:
     for gate in gates.values():
         if gate.closed is not None:  # what came back is to be parked like the rest
             shut(connection, gate, now)
-    return sum(freed.values())
+    return len(expired)
 
 
 def reset_leases(connection: Connection, now: int) -> int:

@@ -59,16 +59,24 @@ INSERT INTO attempts (
     first_byte_us, total_us, address, http_version, response_head, response_body, response_cut
 ) VALUES {rows}
 
--- expired --
--- Deliveries whose lease ran out, counted by lane. (Without the "+" the planner goes through the whole
--- log by integration, to be spared the grouping of a handful of rows.)
-SELECT organization_id, integration_id, count(*) FROM deliveries
-WHERE state = 'leased' AND leased_until <= :now GROUP BY +organization_id, +integration_id
+-- remember_settled --
+-- How far the clock was, for a restart after the machine's was set back: at most once a second, since it
+-- costs a page of the log to disk.
+INSERT INTO facts VALUES ('latest-settled', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+WHERE CAST(value AS INTEGER) <= CAST(excluded.value AS INTEGER) - 1000000
 
--- release_expired --
--- They wait again, and are due as they were.
+-- latest_settled --
+-- What is remembered of it.
+SELECT CAST(value AS INTEGER) FROM facts WHERE name = 'latest-settled'
+
+-- expired --
+-- Deliveries whose lease ran out.
+SELECT id, organization_id, integration_id FROM deliveries WHERE state = 'leased' AND leased_until <= :now
+
+-- release --
+-- They wait again, due as they were.
 UPDATE deliveries SET state = 'waiting', lease = NULL, leased_until = NULL
-WHERE state = 'leased' AND leased_until <= :now
+WHERE id IN (VALUES {rows})
 
 -- replay --
 -- Final deliveries wait again with their schedule begun anew; in an ordered lane at their old place.

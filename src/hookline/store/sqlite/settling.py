@@ -119,6 +119,7 @@ def _settle_integrations(
     if not ours:
         return False, False
     now = max(each.settled_at for each in ours)
+    connection.execute(QUERIES["remember_settled"], (now,))
     gates = read_gates(connection, dict.fromkeys(each.integration_id for each in ours))
     slow_before = {gate.integration_id: gate.pace.slow for gate in gates.values()}
     closed_before = [gate for gate in gates.values() if gate.closed is not None]

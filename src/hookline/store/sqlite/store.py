@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TypeVar
@@ -140,8 +140,8 @@ class SqliteStore:
     async def sweep(self, limit: int, now: int) -> int:
         return await self._write(lambda c: lanes.sweep(c, limit, now), brief=limit <= BRIEF_ROWS)
 
-    async def rescue(self, now: int) -> int:
-        return await self._write(lambda c: outbound.rescue(c, now))
+    async def rescue(self, now: int, keep: Collection[bytes] = ()) -> int:
+        return await self._write(lambda c: outbound.rescue(c, now, keep))
 
     async def replay(self, delivery_id: bytes, now: int) -> Delivery | None:
         def job(connection: Connection) -> Delivery | None:
@@ -289,6 +289,9 @@ class SqliteStore:
 
     async def attempt_body(self, delivery_id: bytes) -> AttemptBody | None:
         return await self._read(lambda c: log.attempt_body(c, delivery_id))
+
+    async def latest_instant(self) -> int:
+        return await self._read(log.latest_instant)
 
     async def ping(self) -> None:
         await self._write(lambda c: c.execute("UPDATE facts SET value = value WHERE 0") and None)
