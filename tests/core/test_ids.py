@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.core.ids import uuid7
+from hookline.core.ids import uuid7, uuid7_floor, uuid7_instant
 
 INSTANTS = st.integers(0, (2**48 - 1) * 1000 + 999)
 CHANCE = st.binary(min_size=8, max_size=8)
@@ -42,6 +42,18 @@ def test_62_bits_of_chance_survive(now_us, chance):
     """All but the top two bits of the random bytes are in the identifier."""
     expected = int.from_bytes(chance) & (1 << 62) - 1
     assert int.from_bytes(uuid7(now_us, chance)) & (1 << 62) - 1 == expected
+
+
+@given(INSTANTS, INSTANTS, CHANCE)
+def test_the_floor_parts_older_from_younger(instant, made_at, chance):
+    """What was made before an instant is below its floor, everything else is not."""
+    assert (uuid7(made_at, chance) < uuid7_floor(instant)) == (made_at < instant)
+
+
+@given(INSTANTS, CHANCE)
+def test_an_identifier_tells_when_it_was_made(now_us, chance):
+    """The microsecond comes back out, whatever chance added."""
+    assert uuid7_instant(uuid7(now_us, chance)) == now_us
 
 
 def test_the_example_of_the_rfc():

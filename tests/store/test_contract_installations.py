@@ -151,7 +151,7 @@ async def test_routes(world):
     await world.store.delete_integration(made[1].id, world.START)
     routes = await world.store.routes([made[1].id, made[0].id, 999])
     assert sorted(routes, key=lambda route: route.integration_id) == [
-        Route(each.id, each.uuid, each.webhook_url, each.policy, new.sealed_secret)
+        Route(each.id, each.uuid, each.webhook_url, each.policy, new.sealed_secret, each.slug)
         for each, new in zip(made[:2], news, strict=False)
     ]
 

@@ -28,6 +28,7 @@ from hookline.core.lifecycle import State
 from hookline.core.matching import Candidate
 from hookline.core.model import Attempt, Delivery, Event, Installation, Integration, Kind, Policy
 from hookline.core.verdict import Verdict
+from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
 
 __all__ = [
     "ApiKey",
@@ -91,7 +92,12 @@ class Recorded(NamedTuple):
 
 
 class Leased(NamedTuple):
-    """A delivery to attempt, with all that its request needs but the integration's secret and URL."""
+    """A delivery to attempt, with all that its request needs but the integration's secret and URL.
+
+    Attributes:
+        event: the event's public id.
+        organization: the organization's slug.
+    """
 
     id: bytes
     token: int
@@ -102,6 +108,8 @@ class Leased(NamedTuple):
     tail: bytes
     attempts_made: int
     schedule_position: int
+    event: str
+    organization: str
 
 
 class Leases(NamedTuple):
@@ -131,6 +139,7 @@ class Route:
     webhook_url: str
     policy: Policy
     sealed_secret: bytes
+    slug: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +354,28 @@ class Store(Protocol):
 
     async def attempt_body(self, delivery_id: bytes) -> AttemptBody | None:
         """The parts of the body that every attempt of it sends."""
+        ...
+
+    # -- upkeep -----------------------------------------------------------------------------------
+
+    @property
+    def tally(self) -> StoreTally:
+        """What it has counted since it was opened."""
+        ...
+
+    async def backlog(self) -> Backlog:
+        """What waits. It looks at each waiting delivery's place in an index: not for every second."""
+        ...
+
+    async def purge(self, ages: Ages, cursor: bytes, limit: int) -> Purged:
+        """Delete a chunk of what is old: at most ``limit`` rows, after looking at as many.
+
+        A sweep begins with an empty cursor, goes on with that of the answer, and ends at None. It
+        deletes attempts whose delivery is final; deliveries that are final, were settled before
+        the event's age and belong to events of that age; events without a delivery; plans without
+        an event. What it passes over, the next sweep looks at again, so nothing need be remembered
+        between two of them.
+        """
         ...
 
     async def ping(self) -> None:

@@ -261,7 +261,7 @@ def candidates(connection: Connection, organization: str) -> tuple[int | None, l
 def routes(connection: Connection, integration_ids: Sequence[int]) -> list[Route]:
     """What a dispatcher must know of these integrations, deleted ones included."""
     rows = fetch_rows(connection, "routes", [(each,) for each in integration_ids])
-    return [Route(row[0], row[1], row[2], _policy(*row[3:7]), row[7]) for row in rows]
+    return [Route(row[0], row[1], row[2], _policy(*row[3:7]), row[7], row[8]) for row in rows]
 
 
 def define_resource(connection: Connection, name: str, actions: tuple[str, ...], now: int) -> None:

@@ -23,8 +23,9 @@ from hookline.store.contract import (
     Route,
     Settlement,
 )
-from hookline.store.sqlite import database, log, outbound, registry
+from hookline.store.sqlite import database, log, outbound, purge, registry
 from hookline.store.sqlite.writer import Writer
+from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
 
 __all__ = ["SqliteStore"]
 
@@ -223,6 +224,19 @@ class SqliteStore:
 
     async def attempt_body(self, delivery_id: bytes) -> AttemptBody | None:
         return await self._read(lambda c: log.attempt_body(c, delivery_id))
+
+    # -- upkeep -----------------------------------------------------------------------------------
+
+    @property
+    def tally(self) -> StoreTally:
+        return self._writer.tally
+
+    async def backlog(self) -> Backlog:
+        return await self._read(lambda c: Backlog(*purge.backlog(c)))
+
+    async def purge(self, ages: Ages, cursor: bytes, limit: int) -> Purged:
+        # Not durable: what comes back after a power failure is deleted by the next sweep.
+        return await self._write(lambda c: purge.purge(c, ages, cursor, limit), durable=False)
 
     async def ping(self) -> None:
         await self._write(lambda c: c.execute("UPDATE facts SET value = value WHERE 0") and None)
