@@ -15,10 +15,15 @@ from hookline import __version__
 from hookline.core.address import AllowList
 from hookline.core.errors import UsageError
 from hookline.core.secret import Secret
+from hookline.send.attempt_log import AttemptLog
+from hookline.send.counts import Counts
 from hookline.send.directory import Directory
 from hookline.send.dispatch import Dispatcher, Limits
+from hookline.send.figures import Figures
 from hookline.send.publish import Publisher
+from hookline.send.readiness import check_ready
 from hookline.send.registry import Registry
+from hookline.send.retention import Keep, Retention
 from hookline.send.sender import CurlSender
 from hookline.store.contract import Store
 from hookline.store.sqlite.store import SqliteStore
@@ -36,12 +41,18 @@ def now_us() -> int:
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """What an engine must be told."""
+    """What an engine must be told.
+
+    Attributes:
+        attempt_log: is shown each attempt that ended; None: nobody is.
+    """
 
     database: Path
     allow: AllowList
     secret_key: Secret | None = None
     limits: Limits = field(default_factory=Limits)
+    keep: Keep = field(default_factory=Keep)
+    attempt_log: AttemptLog | None = None
 
 
 class Engine:
@@ -50,6 +61,8 @@ class Engine:
     def __init__(self, store: Store, vault: Vault, config: EngineConfig):
         self.store = store
         self.directory = Directory(store, vault)
+        counts = Counts()
+        observed = {} if config.attempt_log is None else {"observer": config.attempt_log}
         self.dispatcher = Dispatcher(
             store,
             self.directory,
@@ -57,6 +70,8 @@ class Engine:
             dice=random.random,
             entropy=os.urandom,
             limits=config.limits,
+            counts=counts,
+            **observed,
         )
         self.publisher = Publisher(
             store,
@@ -64,6 +79,7 @@ class Engine:
             clock=now_us,
             entropy=os.urandom,
             on_deliveries=self.dispatcher.wake,
+            counts=counts,
         )
         self.registry = Registry(
             store,
@@ -73,6 +89,7 @@ class Engine:
             entropy=os.urandom,
             on_deliveries=self.dispatcher.wake,
         )
+        self.figures = Figures(store, self.dispatcher, counts, config.attempt_log, clock=now_us)
         self._sender = CurlSender(
             allow=config.allow,
             on_completed=self.dispatcher.completed_soon,
@@ -80,6 +97,8 @@ class Engine:
         )
         self.dispatcher.start(self._sender)
         self._running = asyncio.create_task(self.dispatcher.run(), name="hookline-dispatch")
+        retention = Retention(store, config.keep, counts, clock=now_us)
+        self._retention = asyncio.create_task(retention.run(), name="hookline-retention")
 
     @classmethod
     async def open(cls, config: EngineConfig) -> "Engine":
@@ -108,14 +127,20 @@ class Engine:
         """The dispatcher's task: it ends only on ``close`` or through a bug."""
         return self._running
 
+    async def check_ready(self) -> None:
+        """Return if events can be taken and sent. Raises ``Unavailable`` that says what cannot."""
+        await check_ready(self.store, self.dispatcher, self._running)
+
     async def close(self) -> None:
         """Begin nothing new, settle what is under way, and let go of the database."""
         self.dispatcher.stop_leasing()
+        self._retention.cancel()
         try:
             await asyncio.wait_for(self._running, LONGEST_TIMEOUT_S + 1)
         except TimeoutError:
             pass  # what is left is attempted again under the next lease
         finally:
+            await asyncio.gather(self._retention, return_exceptions=True)
             await asyncio.to_thread(self._sender.close)
             await self.store.close()
 
