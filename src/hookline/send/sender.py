@@ -46,6 +46,10 @@ __all__ = ["HEAD_CAP", "RESPONSE_CAP", "Completed", "CurlSender"]
 IDLE_CONNECTIONS = 1_000
 LONGEST_WAIT_S = 0.25  # a floor under everything: no lost edge can stall a transfer for longer
 
+# libcurl cannot leave a look-up before the system's resolver gives up on it, which takes 10 s or more
+# where the name's server is dead. What is left after this ends with the process.
+LONGEST_CLOSING_S = 0.5
+
 # While a body goes out in pieces (``slot.py``), no edge tells of the next one: the turns come quickly.
 BULKY_WAIT_S = 0.003
 
@@ -81,6 +85,7 @@ class CurlSender:
         self._active = 0
         self._bulky = 0
         self._stopping = False
+        self._left = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="hookline-sender", daemon=True)
         self._thread.start()
 
@@ -93,23 +98,30 @@ class CurlSender:
         """Stop at once; what is under way is abandoned, and nothing more is reported."""
         self._stopping = True
         os.eventfd_write(self._wake, 1)
-        self._thread.join()
+        self._left.wait()
+        self._thread.join(LONGEST_CLOSING_S)
         os.close(self._wake)
 
     # -- the thread -------------------------------------------------------------------------------
 
     def _serve(self) -> None:
-        while not self._stopping:
-            self._start_new()
-            if self._active:
-                self._multi.perform()
-                completed = self._reap()
-                if completed:
-                    self._on_completed(completed)
-                    continue
-            self._wait()
+        try:
+            while not self._stopping:
+                self._turn()
+        finally:
+            self._left.set()
         self._multi.close()
         self._epoll.close()
+
+    def _turn(self) -> None:
+        self._start_new()
+        if self._active:
+            self._multi.perform()
+            completed = self._reap()
+            if completed:
+                self._on_completed(completed)
+                return
+        self._wait()
 
     def _wait(self) -> None:
         if not self._active:
