@@ -1,6 +1,7 @@
 """Hostile receivers: each costs one attempt until its deadline, and the log says what it did."""
 
 import asyncio
+import contextlib
 import datetime
 import json
 import ssl
@@ -24,9 +25,14 @@ from tests.send.hostile import (
     says,
     serving,
 )
+from tests.send.wire import LOOPBACK
 
+from hookline.core.explain import explain
+from hookline.core.model import BodyEncoding, Policy
 from hookline.core.outcome import Answered, Reason, Unanswered
-from hookline.send.sender import HEAD_CAP, RESPONSE_CAP
+from hookline.core.schedule import RetrySchedule
+from hookline.send.sender import HEAD_CAP, RESPONSE_CAP, CurlSender
+from hookline.store.contract import DeliveryFilter
 
 DAY = datetime.timedelta(days=1)
 ENOUGH_S = 60
@@ -121,6 +127,33 @@ async def test_a_connection_that_is_reset_at_once(wire):
         posts = [wire.post(f"http://127.0.0.1:{port}/", timeout_ms=AMPLE_MS) for _ in range(20)]
         outcomes = [each.outcome for each in await asyncio.gather(*posts)]
     assert {each.reason for each in outcomes} <= {Reason.RESET, Reason.REFUSED}
+
+
+async def test_all_of_them_get_into_the_log(bench, receiver):
+    """What they sent is stored and explained like any answer, and the dispatcher goes on."""
+    sender = CurlSender(
+        allow=LOOPBACK, on_completed=bench.dispatcher.completed_soon, user_agent="hookline/test"
+    )
+    bench.dispatcher.start(sender)
+    policy = Policy(1_000, 32, RetrySchedule((0, 5)), BodyEncoding.JAVASCRIPT)
+    async with contextlib.AsyncExitStack() as servers, asyncio.timeout(ENOUGH_S):
+        for number, hostile in enumerate(RECEIVERS):
+            port = await servers.enter_async_context(serving(hostile.script))
+            await bench.register(f"Hostile {number}", webhook_url=f"http://127.0.0.1:{port}/")
+        await bench.publish()
+        await bench.settled()
+        await bench.register("Good", webhook_url=receiver.url)
+        await bench.publish()
+        await receiver.wait(1)
+        await bench.settled()
+    await asyncio.to_thread(sender.close)
+    deliveries = await bench.store.deliveries(DeliveryFilter(limit=1000))
+    assert len(deliveries) == 2 * len(RECEIVERS) + 1
+    for delivery in deliveries:
+        attempts = await bench.store.attempts(bytes.fromhex(delivery.id))
+        assert len(attempts) == 1
+        story = list(explain(delivery, attempts, policy, bench.clock()))
+        assert all(sentence.isprintable() for sentence in story)
 
 
 # A sender alone in a process: what it costs is not mixed with what its receivers cost.
