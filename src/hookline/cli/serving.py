@@ -1,12 +1,14 @@
 """The process of ``hookline serve``: signals, logs, and what it says at its start."""
 
 import asyncio
+import contextlib
+import io
 import logging
 import os
 import signal
 import sys
 import threading
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 import uvloop
@@ -38,7 +40,10 @@ async def _serve(settings: Settings, *, as_json: bool, until_stdin_closes: bool)
         told = asyncio.create_task(stop.wait())
         await asyncio.wait({served.done, told}, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
-        err().print("stopping: what is under way is finished first; again stops at once", style=DIM)
+        with contextlib.suppress(OSError):  # the disk that stderr goes to may be full
+            err().print(
+                "stopping: what is under way is finished first; again stops at once", style=DIM
+            )
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
@@ -95,9 +100,31 @@ def _configure_log(form: str) -> None:
             *formatter,
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(sys.stderr))),
     )
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
+
+
+class _Unfailing(io.TextIOBase):
+    """Standard error, as far as it takes what is written.
+
+    It may be a file on the very disk that is full, or a pipe whose reader is gone. The log is
+    then cut short; that the disk is full must not end the process.
+    """
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or do without."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is held back, or do without."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 class _Forward(logging.Handler):
