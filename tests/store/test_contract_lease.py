@@ -18,7 +18,9 @@ async def test_a_lease_holds_all_that_a_request_needs(world):
     assert leased._asdict() == {
         "id": event.deliveries[0].id,
         "token": 77,
+        "organization_id": app.installation.organization_id,
         "integration_id": app.integration.id,
+        "slow": False,
         "installation": app.installation.uuid,
         "resource": "comment",
         "action": "updated",
@@ -175,7 +177,7 @@ async def test_what_the_limit_left_is_ready_at_once(world):
 
 
 async def test_a_lease_that_ran_out_comes_back(world):
-    """At its end, and not before, a delivery waits again, due at once, as if never attempted."""
+    """At its end, and not before, a delivery waits again, due as it was, as if never attempted."""
     app = await world.app()
     await world.waiting(app)
     (held,) = await world.leased()
@@ -184,7 +186,7 @@ async def test_a_lease_that_ran_out_comes_back(world):
     assert await world.state(held.id) == State.LEASED
     assert await world.store.rescue(end) == 1
     back = await world.delivery(held.id)
-    assert (back.state, back.due_at, back.attempts_made) == (State.WAITING, end, 0)
+    assert (back.state, back.due_at, back.attempts_made) == (State.WAITING, world.START, 0)
     (again,) = await world.leased(at=end)
     assert (again.id, again.token != held.token) == (held.id, True)
 

@@ -5,10 +5,11 @@ go to the store together. While a turn commits, attempts go on in the sender; wh
 for the next turn. When there is nothing to settle and nothing to lease, the loop sleeps until something
 wakes it: a publisher's commit, a completed attempt, or the time at which the next lane is ready.
 
-How much is under way at once is bounded twice. ``max_in_flight`` bounds all attempts. ``max_fresh``
-bounds those that began in the last moments, because libcurl's cost for a transfer grows with how many
-are in hand: quick receivers are served best by few transfers at a time, while attempts at slow ones
-grow old and leave the room to others.
+How much is under way at once is bounded three times. ``max_in_flight`` bounds all attempts. ``max_slow``
+bounds those of integrations that only time out (``core.pace``): however many there are, the other slots
+stay free for those that answer. ``max_fresh`` bounds those that began in the last moments, because
+libcurl's cost for a transfer grows with how many are in hand: quick receivers are served best by few
+transfers at a time, while attempts at slow ones grow old and leave the room to others.
 
 Decisions are made in the core (``judge``); the clocks, the dice and the sender are arguments, so the
 same loop runs on a virtual clock with scripted receivers.
@@ -25,7 +26,10 @@ import structlog
 from hookline.core.errors import Unavailable
 from hookline.core.model import Attempt
 from hookline.core.outcome import Answered, Blocked, Outcome, Unanswered, count
+from hookline.core.pace import OVERLOADED
 from hookline.core.request import Outbound, build
+from hookline.core.retry_after import retry_after_us
+from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import judge
 from hookline.send.directory import Directory, OpenRoute
 from hookline.send.sender import Completed
@@ -54,6 +58,7 @@ class Limits:
 
     Attributes:
         max_in_flight: attempts under way.
+        max_slow: of them, those of integrations that only time out; half of all unless given.
         max_fresh: attempts that began less than ``fresh_us`` ago.
         lease_us: how long a lease holds, well over the longest timeout; a dispatcher that stalls for
             longer may find its deliveries attempted by another.
@@ -61,10 +66,16 @@ class Limits:
     """
 
     max_in_flight: int = 1_000
+    max_slow: int | None = None
     max_fresh: int = 128
     fresh_us: int = 50_000
     lease_us: int = 90 * SECOND
     max_lease: int = 256
+
+    @property
+    def slow(self) -> int:
+        """How many attempts of slow integrations may be under way."""
+        return max(1, self.max_in_flight // 2) if self.max_slow is None else self.max_slow
 
 
 class InFlight(NamedTuple):
@@ -93,6 +104,9 @@ class Dispatcher:
         dice: Callable[[], float],
         entropy: Callable[[int], bytes],
         limits: Limits,
+        rules: Rules | None = None,
+        on_notice: Callable[[], None] = lambda: None,
+        on_unswept: Callable[[], None] = lambda: None,
     ):
         self._store = store
         self._directory = directory
@@ -101,6 +115,10 @@ class Dispatcher:
         self._dice = dice
         self._entropy = entropy
         self._limits = limits
+        self._rules = rules or Rules()
+        self._on_notice = on_notice
+        self._on_unswept = on_unswept
+        self._slow = 0  # attempts under way of slow integrations
         self._sender: Sender | None = None
         self._in_flight: dict[bytes, int] = {}  # delivery id -> when it began, oldest first
         self._settlements: list[Settlement] = []
@@ -130,7 +148,8 @@ class Dispatcher:
         """Judge what came of attempts; the next turn settles it."""
         now = self._clock()
         for each in batch:
-            self._in_flight.pop(each.key.leased.id, None)
+            if self._in_flight.pop(each.key.leased.id, None) is not None:
+                self._slow -= each.key.leased.slow
             self._settlements.append(self._judged(each, now))
         self._lease_due = 0
         self._woken.set()
@@ -239,14 +258,18 @@ class Dispatcher:
 
     async def _settle(self, settlements: list[Settlement]) -> None:
         try:
-            counted = await self._store.settle(settlements)
+            settled = await self._store.settle(settlements, self._rules)
         except Unavailable:
             self._settlements = settlements + self._settlements
             self._lease_due = 0  # the slots that they will free are to be leased again
             raise
-        lost = counted.count(False)
+        lost = settled.counted.count(False)
         if lost:
             _log.warning("lease.lost", attempts=lost)
+        if settled.noticed:
+            self._on_notice()
+        if settled.unswept:
+            self._on_unswept()
 
     async def _lease(self, room: int, now: int) -> None:
         if self._unbegun:  # they had their room when they were leased
@@ -256,7 +279,11 @@ class Dispatcher:
         token = int.from_bytes(self._entropy(8), "big") >> 1
         try:
             leases = await self._store.lease(
-                limit=room, now=now, until=now + self._limits.lease_us, token=token
+                limit=room,
+                slow_limit=min(room, max(0, self._limits.slow - self._slow)),
+                now=now,
+                until=now + self._limits.lease_us,
+                token=token,
             )
             self._unbegun = leases.deliveries
             await self._begin()
@@ -282,18 +309,21 @@ class Dispatcher:
             outbound = _request(leased, route, wall)
             requests.append((InFlight(leased, route, outbound), outbound))
             self._in_flight[leased.id] = now
+            self._slow += leased.slow
         self._unbegun = []
         assert self._sender is not None, "started before it leases"  # noqa: S101
         self._sender.post(requests)
 
     def _judged(self, completed: Completed, now: int) -> Settlement:
         leased, route, outbound = completed.key
+        asked_us = _asked_us(completed, now)
         verdict = judge(
             completed.outcome,
             schedule=route.policy.retry_schedule,
             attempts_made=leased.schedule_position + 1,
             now=now,
             dice=self._dice(),
+            asked_us=asked_us,
         )
         attempt = Attempt(
             leased.attempts_made + 1,
@@ -310,7 +340,23 @@ class Dispatcher:
             completed.response_body,
             completed.response_cut,
         )
-        return Settlement(leased.id, leased.token, leased.integration_id, attempt, verdict, now)
+        return Settlement(
+            leased.id,
+            leased.token,
+            leased.organization_id,
+            leased.integration_id,
+            attempt,
+            verdict,
+            now,
+            asked_us,
+        )
+
+
+def _asked_us(completed: Completed, now: int) -> int | None:
+    outcome = completed.outcome
+    if isinstance(outcome, Answered) and outcome.status in OVERLOADED:
+        return retry_after_us(completed.response_head, now)
+    return None
 
 
 def _request(leased: Leased, route: OpenRoute, wall: int) -> Outbound:
