@@ -67,6 +67,7 @@ class Chores:
                 _log.warning("store.unavailable", code=trouble.code, reason=trouble.message)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopped(), RECOVERY_S)
+                self._woken.set()  # what was to be done still is
 
     async def _stopped(self) -> None:
         while not self._stopping:
