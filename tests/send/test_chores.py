@@ -1,6 +1,7 @@
 """Chores: they go on by themselves when the store is there again."""
 
 import asyncio
+import contextlib
 
 from hookline.core.errors import Unavailable
 from hookline.send.chores import Chores
@@ -22,5 +23,6 @@ async def test_a_store_that_was_away_is_asked_again(bench):
     running = asyncio.create_task(chores.run())
     async with asyncio.timeout(20):
         await done.wait()
-        chores.stop()
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
         await running
