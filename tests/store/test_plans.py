@@ -281,7 +281,9 @@ def steps(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], ob
 
 
 def leased(connection: sqlite3.Connection) -> leasing.Leases:
-    return leasing.lease(connection, limit=100, slow_limit=100, now=NOW, until=NOW + 1, token=1)
+    return leasing.lease(
+        connection, limit=100, slow_limit=100, each=1000, now=NOW, until=NOW + 1, token=1
+    )
 
 
 @pytest.mark.parametrize(

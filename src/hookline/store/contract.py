@@ -311,11 +311,12 @@ class Store(Protocol):
         ...
 
     async def lease(
-        self, *, limit: int, slow_limit: int, now: int, until: int, token: int
+        self, *, limit: int, slow_limit: int, each: int, now: int, until: int, token: int
     ) -> Leases:
         """Hand out due deliveries under ``token``, by turns.
 
-        At most ``limit``, and besides at most ``slow_limit`` of integrations that only time out.
+        At most ``limit``, and besides at most ``slow_limit`` of integrations that only time out; and
+        no integration gets any with which it had more than ``each`` under way.
         """
         ...
 

@@ -136,11 +136,17 @@ class SqliteStore:
         return answers
 
     async def lease(
-        self, *, limit: int, slow_limit: int, now: int, until: int, token: int
+        self, *, limit: int, slow_limit: int, each: int, now: int, until: int, token: int
     ) -> Leases:
         return await self._write(
             lambda c: leasing.lease(
-                c, limit=limit, slow_limit=slow_limit, now=now, until=until, token=token
+                c,
+                limit=limit,
+                slow_limit=slow_limit,
+                each=each,
+                now=now,
+                until=until,
+                token=token,
             ),
             durable=False,
             brief=limit <= BRIEF_ROWS,
