@@ -47,7 +47,7 @@ async def _serve(
         await asyncio.wait({served.done, told}, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
         # Not through the console: a pipe that nobody reads any more would hold up the stop.
-        lines.write(b"stopping: what is under way is finished first\n")
+        lines.write(b"stopping: what is under way is finished first; again stops at once\n")
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

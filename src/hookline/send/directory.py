@@ -39,10 +39,10 @@ class OpenRoute:
         receiver: the URL's ``host:port``, for the log.
     """
 
+    slug: str
     webhook_url: str
     policy: Policy
     secret: Secret
-    slug: str
     receiver: str
 
 
@@ -152,5 +152,5 @@ class Directory:
             _log.error("secret.unreadable", integration=row.uuid, reason=trouble.message)
             return None
         return OpenRoute(
-            row.webhook_url, row.policy, secret, row.slug, receiver_of(row.webhook_url)
+            row.slug, row.webhook_url, row.policy, secret, receiver_of(row.webhook_url)
         )

@@ -7,43 +7,46 @@ as it is.
 import asyncio
 import os
 import random
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hookline import __version__
 from hookline.core.address import AllowList
 from hookline.core.errors import UsageError
+from hookline.core.mail import Mailing
 from hookline.core.secret import Secret
+from hookline.core.unsubscribing import Rules
 from hookline.send.attempt_log import AttemptLog
+from hookline.send.chores import Chores
+from hookline.send.clock import SteadyClock, Ticker, boot_us, wall_us
 from hookline.send.counts import Counts
 from hookline.send.directory import Directory
 from hookline.send.dispatch import Dispatcher, Limits
 from hookline.send.figures import Figures
+from hookline.send.notify import Notifier
 from hookline.send.publish import Publisher
 from hookline.send.readiness import check_ready
 from hookline.send.registry import Registry
 from hookline.send.retention import Keep, Retention
 from hookline.send.sender import CurlSender
+from hookline.send.subscriptions import Subscriptions
 from hookline.store.contract import Store
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.vault import Vault, load_key
 
-__all__ = ["Engine", "EngineConfig", "now_us"]
+__all__ = ["Engine", "EngineConfig"]
 
 LONGEST_TIMEOUT_S = 30.0
 
 
-def now_us() -> int:
-    """The clock: µs since the epoch."""
-    return time.time_ns() // 1000
-
-
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """What an engine must be told.
+    """What an engine must be told; the clocks are the machine's.
 
     Attributes:
+        rules: when integrations are unsubscribed.
+        mailing: where operators' e-mail goes; None: nowhere.
         attempt_log: is shown each attempt that ended; None: nobody is.
     """
 
@@ -51,32 +54,46 @@ class EngineConfig:
     allow: AllowList
     secret_key: Secret | None = None
     limits: Limits = field(default_factory=Limits)
+    rules: Rules = field(default_factory=Rules)
+    mailing: Mailing | None = None
     keep: Keep = field(default_factory=Keep)
     attempt_log: AttemptLog | None = None
+    wall: Callable[[], int] = wall_us
+    boot: Callable[[], int] = boot_us
 
 
 class Engine:
-    """A running Hookline without a server around it. Make one with ``Engine.open``."""
+    """A running Hookline without a server around it. Make one with ``Engine.open``.
 
-    def __init__(self, store: Store, vault: Vault, config: EngineConfig):
+    Attributes:
+        clock: the time by which everything here is decided; it never goes back.
+    """
+
+    def __init__(self, store: Store, vault: Vault, config: EngineConfig, latest: int):
         self.store = store
+        self.clock = SteadyClock(config.wall, config.boot, latest)
+        ticker = Ticker(self.clock, latest)
         self.directory = Directory(store, vault)
         counts = Counts()
-        observed = {} if config.attempt_log is None else {"observer": config.attempt_log}
         self.dispatcher = Dispatcher(
             store,
             self.directory,
-            clock=now_us,
+            clock=self.clock,
+            wall=config.wall,
             dice=random.random,
             entropy=os.urandom,
             limits=config.limits,
+            rules=config.rules,
+            on_notice=self._on_notice,
+            on_unswept=self._on_chore,
             counts=counts,
-            **observed,
+            observer=config.attempt_log,
         )
         self.publisher = Publisher(
             store,
             self.directory,
-            clock=now_us,
+            clock=self.clock,
+            ticker=ticker,
             entropy=os.urandom,
             on_deliveries=self.dispatcher.wake,
             counts=counts,
@@ -85,11 +102,26 @@ class Engine:
             store,
             self.directory,
             vault,
-            clock=now_us,
+            clock=self.clock,
+            ticker=ticker,
             entropy=os.urandom,
             on_deliveries=self.dispatcher.wake,
+            on_chore=self._on_chore,
         )
-        self.figures = Figures(store, self.dispatcher, counts, config.attempt_log, clock=now_us)
+        self.subscriptions = Subscriptions(
+            store,
+            self.registry,
+            clock=self.clock,
+            rules=config.rules,
+            on_deliveries=self.dispatcher.wake,
+            on_chore=self._on_chore,
+            on_notice=self._on_notice,
+        )
+        self._chores = Chores(store, clock=self.clock, on_deliveries=self.dispatcher.wake)
+        self._notifier = Notifier(
+            store, self.directory, self.publisher, clock=self.clock, mailing=config.mailing
+        )
+        self.figures = Figures(store, self.dispatcher, counts, config.attempt_log, clock=self.clock)
         self._sender = CurlSender(
             allow=config.allow,
             on_completed=self.dispatcher.completed_soon,
@@ -97,8 +129,18 @@ class Engine:
         )
         self.dispatcher.start(self._sender)
         self._running = asyncio.create_task(self.dispatcher.run(), name="hookline-dispatch")
-        retention = Retention(store, config.keep, counts, clock=now_us)
-        self._retention = asyncio.create_task(retention.run(), name="hookline-retention")
+        retention = Retention(store, config.keep, counts, clock=self.clock)
+        self._beside = [
+            asyncio.create_task(retention.run(), name="hookline-retention"),
+            asyncio.create_task(self._chores.run(), name="hookline-chores"),
+            asyncio.create_task(self._notifier.run(), name="hookline-notifier"),
+        ]
+
+    def _on_notice(self) -> None:
+        self._notifier.wake()
+
+    def _on_chore(self) -> None:
+        self._chores.wake()
 
     @classmethod
     async def open(cls, config: EngineConfig) -> "Engine":
@@ -107,14 +149,15 @@ class Engine:
         Raises:
             UsageError: the database cannot be used, or its secrets were sealed with another key.
         """
-        store = await SqliteStore.open(config.database, now_us())
+        store = await SqliteStore.open(config.database, config.wall())
         try:
             vault = Vault(load_key(config.secret_key, config.database))
             await _check_fingerprint(store, vault)
+            latest = await store.latest_instant()
         except BaseException:
             await store.close()
             raise
-        engine = cls(store, vault, config)
+        engine = cls(store, vault, config, latest)
         try:
             await engine.directory.load()
         except BaseException:
@@ -131,16 +174,25 @@ class Engine:
         """Return if events can be taken and sent. Raises ``Unavailable`` that says what cannot."""
         await check_ready(self.store, self.dispatcher, self._running)
 
+    def stop(self) -> None:
+        """Begin no more attempts; those under way go on. ``close`` comes after it."""
+        self.dispatcher.stop_leasing()
+
+    def abandon(self) -> None:
+        """Let ``close`` wait for no attempt: they are made again by the next engine."""
+        self.dispatcher.abandon()
+
     async def close(self) -> None:
         """Begin nothing new, settle what is under way, and let go of the database."""
-        self.dispatcher.stop_leasing()
-        self._retention.cancel()
+        self.stop()
+        for task in self._beside:
+            task.cancel()
         try:
             await asyncio.wait_for(self._running, LONGEST_TIMEOUT_S + 1)
         except TimeoutError:
             pass  # what is left is attempted again under the next lease
         finally:
-            await asyncio.gather(self._retention, return_exceptions=True)
+            await asyncio.gather(*self._beside, return_exceptions=True)
             await asyncio.to_thread(self._sender.close)
             await self.store.close()
 

@@ -15,6 +15,7 @@ from hookline.core.errors import Invalid
 from hookline.core.ids import uuid7
 from hookline.core.matching import Plan
 from hookline.core.model import BodyEncoding
+from hookline.core.resources import NOTICES
 from hookline.send.counts import Counts
 from hookline.send.directory import Directory
 from hookline.send.intake import Submission
@@ -35,6 +36,7 @@ class Publisher:
     """Turns submissions into recorded events.
 
     Args:
+        ticker: gives each event its own instant, greater than those of all before.
         on_deliveries: called after a commit that made something deliverable.
         counts: where events are counted, and how long their publishers waited.
     """
@@ -45,6 +47,7 @@ class Publisher:
         directory: Directory,
         *,
         clock: Callable[[], int],
+        ticker: Callable[[], int],
         entropy: Callable[[int], bytes],
         on_deliveries: Callable[[], None],
         counts: Counts | None = None,
@@ -53,6 +56,7 @@ class Publisher:
         self._counts = counts or Counts()
         self._directory = directory
         self._clock = clock
+        self._ticker = ticker
         self._entropy = entropy
         self._on_deliveries = on_deliveries
         self._waiting: list[_Waiting] = []
@@ -68,6 +72,14 @@ class Publisher:
                 submission's index.
             Unavailable: the store cannot take it now; nothing was stored.
         """
+        for index, each in enumerate(submissions):
+            _check_not_ours(each, f"/{index}" if batch else "")
+        return await self.publish_any(organization, submissions, batch=batch)
+
+    async def publish_any(
+        self, organization: str, submissions: Sequence[Submission], *, batch: bool = False
+    ) -> list[Recorded]:
+        """Record submissions as ``publish`` does, notices of our own included."""
         began = time.perf_counter()
         known = await self._directory.organization(organization)
         plans = []
@@ -79,11 +91,14 @@ class Publisher:
                     refusal.where = f"/{index}{refusal.where or ''}"
                 raise
         organization_id = known.id
-        now = self._clock()
         if organization_id is None:
-            organization_id = await self._store.ensure_organization(organization, now)
+            organization_id = await self._store.ensure_organization(organization, self._clock())
+        # From here to the queue of the commit nothing waits: the order of ids is that of acceptance.
+        now = self._clock()
         events = [
-            new_event(organization_id, each, plan, now=now, entropy=self._entropy)
+            new_event(
+                organization_id, each, plan, now=now, tick=self._ticker(), entropy=self._entropy
+            )
             for each, plan in zip(submissions, plans, strict=True)
         ]
         return await self._commit(events, began)
@@ -146,13 +161,18 @@ def new_event(
     plan: Plan,
     *,
     now: int,
+    tick: int,
     entropy: Callable[[int], bytes],
 ) -> NewEvent:
-    """The rows of an event: itself, and a delivery for each installation that the plan chose."""
+    """The rows of an event: itself, and a delivery for each installation that the plan chose.
+
+    It is accepted and its deliveries are due ``now``; ``tick`` is its own microsecond, of which the
+    ids are made, and by which they sort.
+    """
     chance = entropy(8 * (1 + len(plan.chosen)))
     deliveries = tuple(
         NewDelivery(
-            uuid7(now, chance[8 * n : 8 * n + 8]),
+            uuid7(tick, chance[8 * n : 8 * n + 8]),
             each.installation_id,
             each.integration_id,
             each.body_encoding is BodyEncoding.ASCII,
@@ -160,7 +180,7 @@ def new_event(
         for n, each in enumerate(plan.chosen, 1)
     )
     return NewEvent(
-        id=uuid7(now, chance[:8]),
+        id=uuid7(tick, chance[:8]),
         organization_id=organization_id,
         external_id=submission.id,
         resource=submission.resource,
@@ -174,6 +194,16 @@ def new_event(
         accepted_at=now,
         deliveries=deliveries,
     )
+
+
+def _check_not_ours(submission: Submission, where: str) -> None:
+    if submission.resource == NOTICES.name:
+        raise Invalid(
+            "reserved-resource",
+            f"{NOTICES.name!r} is what Hookline itself publishes",
+            "choose another resource, or register one of your own",
+            where=f"{where}/resource",
+        )
 
 
 def _warnings(submission: Submission) -> str | None:
