@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 
 from hookline.core.outcome import Answered, Counted, Reason, Unanswered
+from hookline.core.unsubscribing import Rules
 from hookline.send.counts import Counts
 from hookline.send.figures import Figures
 
@@ -47,7 +48,7 @@ async def test_attempts_by_outcome_and_verdicts(bench):
     """Each attempt that ended is counted by what it counted as, each delivery by what became of it."""
     counts = counting(bench)
     await bench.register()
-    for outcome in (Answered(204), Answered(500), Answered(410), Unanswered(Reason.SLOW, "")):
+    for outcome in (Answered(204), Answered(500), Unanswered(Reason.SLOW, ""), Answered(410)):
         bench.sender.script = lambda _outbound, outcome=outcome: outcome
         await bench.publish()
         await bench.settled()
@@ -81,7 +82,7 @@ async def test_an_attempt_whose_lease_was_lost(bench):
 
 
 def figures(bench, counts: Counts) -> Figures:
-    return Figures(bench.store, bench.dispatcher, counts, None, clock=bench.clock)
+    return Figures(bench.store, bench.dispatcher, counts, None, clock=bench.clock, rules=Rules())
 
 
 async def test_a_reading_is_a_copy(bench):
@@ -124,6 +125,18 @@ async def test_the_database_is_not_asked_each_time(bench):
     third = await found.read()
     assert third.backlog is not None
     assert third.backlog.waiting == 6
+
+
+async def test_timeouts_are_told_with_their_limit(bench):
+    """Those of integrations that have any, and how many unsubscribe."""
+    bench.sender.script = lambda _outbound: Unanswered(Reason.SLOW, "")
+    await bench.register("Dead")
+    await bench.register("Quiet", resources=["comment"])
+    for _ in range(3):
+        await bench.publish()
+        await bench.settled()
+    reading = await figures(bench, Counts()).read()
+    assert (reading.timeouts, reading.timeouts_limit) == ({"dead": 3}, 1_000)
 
 
 async def test_figures_without_the_database(bench, tmp_path):

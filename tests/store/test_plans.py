@@ -104,11 +104,11 @@ HOT = {
     "due": (
         0,
         [
+            "SEARCH o USING INTEGER PRIMARY KEY (rowid=?)",
             "SEARCH d USING INDEX deliveries_waiting"
             " (organization_id=? AND integration_id=? AND due_at<?)",
-            "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
-            "SEARCH o USING INTEGER PRIMARY KEY (rowid=?)",
             "SEARCH e USING INDEX sqlite_autoindex_events_1 (id=?)",
+            "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
         ],
     ),
     "mark_leased": (1, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
@@ -180,6 +180,17 @@ def test_the_backlog_is_read_from_the_index_of_what_waits(connection):
     """Nothing but the index is looked at, and of that only what waits is in it."""
     lines = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {QUERIES['backlog']}")]
     assert lines == ["SCAN deliveries USING COVERING INDEX deliveries_waiting"]
+
+
+def test_counting_timeouts_looks_at_few_of_them(connection):
+    """Gates are gone through; of each one's timeouts only the newest and the oldest are looked up."""
+    lines = plan_of(connection, "timing_out")
+    assert [line for line in lines if line.startswith("SCAN")] == ["SCAN g"]
+    searched = [line for line in lines if line.startswith(("SEARCH t ", "SEARCH o "))]
+    assert sorted(searched) == [
+        "SEARCH o USING PRIMARY KEY (integration_id=?)",
+        "SEARCH t USING PRIMARY KEY (integration_id=? AND number=?)",
+    ]
 
 
 def test_settling_loops_over_its_rows(connection):

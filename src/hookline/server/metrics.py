@@ -174,13 +174,13 @@ def _retention(reading: Reading) -> Iterator[Metric]:
 
 
 def _timeouts(reading: Reading) -> Iterator[Metric]:
-    if reading.timeouts is None or reading.timeouts_limit is None:
-        return
     yield _gauge(
         "hookline_timeouts_limit",
-        "Timeouts within the window that unsubscribe an integration.",
+        "Timeouts within the window that unsubscribe an integration; 0: none do.",
         reading.timeouts_limit,
     )
+    if reading.timeouts is None:
+        return
     family = GaugeMetricFamily(
         "hookline_timeouts_in_window",
         f"Timeouts of an integration within the window, where there are any; the {MAX_INTEGRATIONS} "
