@@ -5,7 +5,6 @@ import pytest
 from hookline.core.ids import uuid7
 from hookline.core.lifecycle import State
 from hookline.core.outcome import Counted
-from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import Delivered, Parked, ParkReason, RetryAt
 from hookline.store.contract import DeliveryFilter, NewDelivery
 from hookline.store.upkeep import Ages
@@ -193,7 +192,7 @@ async def test_many_attempts_at_one_delivery_take_several_chunks(store, world):
         (leased,) = await world.leased(at=world.START)
         last = Delivered() if number == 9 else RetryAt(world.START)
         settlement = world.settlement(leased, last, outcome=Counted.FAILURE)
-        assert (await store.settle([settlement], Rules())).counted == [True]
+        assert await world.settle_all([settlement]) == [True]
     assert await sweep(store, Ages(None, world.START + DAY), limit=4) == (10, 1, 1, 0)
     assert await store.delivery(event.deliveries[0].id) is None
 

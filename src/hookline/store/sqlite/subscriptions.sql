@@ -27,8 +27,8 @@ SELECT
     )),
     g.timeouts
 FROM gates AS g
-JOIN timeouts AS t ON t.integration_id = g.integration_id AND t.number = g.timeouts
-JOIN integrations AS n ON n.id = g.integration_id AND n.deleted_at IS NULL
+CROSS JOIN timeouts AS t ON t.integration_id = g.integration_id AND t.number = g.timeouts
+CROSS JOIN integrations AS n ON n.id = g.integration_id AND n.deleted_at IS NULL
 WHERE g.timeouts > g.counted_from AND t.at > :since
 
 -- unsubscribe --
