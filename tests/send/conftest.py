@@ -67,8 +67,8 @@ class ScriptedSender:
                 self._arrived.clear()
                 await self._arrived.wait()
 
-    def finish(self, index: int, outcome: Outcome) -> None:
-        self.finished([completed(self.posted[index][0], outcome)])
+    def finish(self, index: int, outcome: Outcome, **more: Any) -> None:
+        self.finished([completed(self.posted[index][0], outcome)._replace(**more)])
 
 
 def completed(key: Any, outcome: Outcome) -> Completed:
