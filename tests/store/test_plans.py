@@ -183,6 +183,17 @@ def test_the_backlog_is_read_from_the_index_of_what_waits(connection):
     assert lines == ["SCAN deliveries USING COVERING INDEX deliveries_waiting"]
 
 
+def test_counting_timeouts_looks_at_few_of_them(connection):
+    """Gates are gone through; of each one's timeouts only the newest and the oldest are looked up."""
+    lines = plan_of(connection, "timing_out")
+    assert [line for line in lines if line.startswith("SCAN")] == ["SCAN g"]
+    searched = [line for line in lines if line.startswith(("SEARCH t ", "SEARCH o "))]
+    assert sorted(searched) == [
+        "SEARCH o USING PRIMARY KEY (integration_id=?)",
+        "SEARCH t USING PRIMARY KEY (integration_id=? AND number=?)",
+    ]
+
+
 def test_settling_loops_over_its_rows(connection):
     """The batch drives the loop and deliveries are looked up, not the other way round."""
     plan = plan_of(connection, "settle_deliveries", 7)

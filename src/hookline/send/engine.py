@@ -122,7 +122,9 @@ class Engine:
         self._notifier = Notifier(
             store, self.directory, self.publisher, clock=self.clock, mailing=config.mailing
         )
-        self.figures = Figures(store, self.dispatcher, counts, config.attempt_log, clock=self.clock)
+        self.figures = Figures(
+            store, self.dispatcher, counts, config.attempt_log, clock=self.clock, rules=config.rules
+        )
         self._sender = CurlSender(
             allow=config.allow,
             on_completed=self.dispatcher.completed_soon,

@@ -540,6 +540,10 @@ class Store(Protocol):
         """What waits. It looks at each waiting delivery's place in an index: not for every second."""
         ...
 
+    async def timeout_counts(self, now: int, span_us: int) -> dict[str, int]:
+        """How many timeouts count within the span, by slug; those that have none are not in it."""
+        ...
+
     async def purge(self, ages: Ages, cursor: bytes, limit: int) -> Purged:
         """Delete a chunk of what is old: at most ``limit`` rows, after looking at as many.
 

@@ -39,6 +39,7 @@ from hookline.store.sqlite import (
     registry,
     settling,
     subscriptions,
+    watching,
 )
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.writer import Writer
@@ -322,7 +323,10 @@ class SqliteStore:
         return self._writer.tally
 
     async def backlog(self) -> Backlog:
-        return await self._read(lambda c: Backlog(*purge.backlog(c)))
+        return await self._read(watching.backlog)
+
+    async def timeout_counts(self, now: int, span_us: int) -> dict[str, int]:
+        return await self._read(lambda c: watching.timeout_counts(c, now, span_us))
 
     async def purge(self, ages: Ages, cursor: bytes, limit: int) -> Purged:
         # Not durable: what comes back after a power failure is deleted by the next sweep.
