@@ -290,7 +290,7 @@ def _request(leased: Leased, route: OpenRoute, now: int) -> Outbound:
         action=leased.action,
         installation=leased.installation,
         tail=leased.tail,
-        secret=route.secret.reveal(),
+        secret=route.signing_secret(now).reveal(),
         timeout_ms=route.policy.timeout_ms,
         now=now,
     )

@@ -15,6 +15,7 @@ from hookline import __version__
 from hookline.core.address import AllowList
 from hookline.core.errors import UsageError
 from hookline.core.secret import Secret
+from hookline.send.client_secrets import ClientSecrets
 from hookline.send.directory import Directory
 from hookline.send.dispatch import Dispatcher, Limits
 from hookline.send.publish import Publisher
@@ -73,6 +74,14 @@ class Engine:
             entropy=os.urandom,
             on_deliveries=self.dispatcher.wake,
         )
+        self.client_secrets = ClientSecrets(
+            store,
+            self.directory,
+            vault,
+            find=self.registry.integration,
+            clock=now_us,
+            entropy=os.urandom,
+        )
         self._sender = CurlSender(
             allow=config.allow,
             on_completed=self.dispatcher.completed_soon,
@@ -80,6 +89,7 @@ class Engine:
         )
         self.dispatcher.start(self._sender)
         self._running = asyncio.create_task(self.dispatcher.run(), name="hookline-dispatch")
+        self._erasing = asyncio.create_task(self.client_secrets.run(), name="hookline-secrets")
 
     @classmethod
     async def open(cls, config: EngineConfig) -> "Engine":
@@ -111,7 +121,9 @@ class Engine:
     async def close(self) -> None:
         """Begin nothing new, settle what is under way, and let go of the database."""
         self.dispatcher.stop_leasing()
+        self.client_secrets.stop()
         try:
+            await self._erasing
             await asyncio.wait_for(self._running, LONGEST_TIMEOUT_S + 1)
         except TimeoutError:
             pass  # what is left is attempted again under the next lease

@@ -156,13 +156,16 @@ JOIN integrations AS n ON n.id = i.integration_id
 WHERE o.slug = ? ORDER BY i.id
 
 -- routes --
--- What a dispatcher must know of integrations: the newest secret signs.
+-- What a dispatcher must know of integrations, but their secrets.
 SELECT
-    n.id, n.uuid, n.webhook_url, n.timeout_ms, n.max_in_flight, n.retry_schedule, n.body_encoding,
-    s.sealed
+    n.id, n.uuid, n.webhook_url, n.timeout_ms, n.max_in_flight, n.retry_schedule, n.body_encoding
 FROM integrations AS n
-JOIN secrets AS s ON s.id = (SELECT max(id) FROM secrets WHERE integration_id = n.id)
 WHERE n.id IN (VALUES {rows})
+
+-- secrets --
+-- The client secrets of integrations: one each, two during a rotation.
+SELECT integration_id, id, created_at, expires_at, chosen, sealed FROM secrets
+WHERE integration_id IN (VALUES {rows})
 
 -- event_columns --
 -- An event with its plan, as every read of one selects it.
