@@ -163,9 +163,14 @@ FROM integrations AS n
 WHERE n.id IN (VALUES {rows})
 
 -- secrets --
--- The client secrets of integrations: one each, two during a rotation.
-SELECT integration_id, id, created_at, expires_at, chosen, sealed FROM secrets
-WHERE integration_id IN (VALUES {rows})
+-- The client secrets of integrations: the newest of each, and the one before during a rotation; those
+-- before are erased.
+SELECT s.integration_id, s.id, s.created_at, r.expires_at, coalesce(r.chosen, 0), s.sealed
+FROM secrets AS s LEFT JOIN rotations AS r ON r.secret_id = s.id
+WHERE s.integration_id IN (VALUES {rows}) AND (
+    r.secret_id IS NOT NULL
+    OR s.id = (SELECT max(id) FROM secrets WHERE integration_id = s.integration_id)
+)
 
 -- event_columns --
 -- An event with its plan, as every read of one selects it.

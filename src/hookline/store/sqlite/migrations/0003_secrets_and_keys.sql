@@ -1,12 +1,16 @@
 -- Client secrets are rotated with an overlap, and keys of the API have scopes.
 
--- expires_at: NULL for the newest, which has no end. chosen: it signs until then, though there is a
--- newer one.
-ALTER TABLE secrets ADD COLUMN expires_at INTEGER;
-ALTER TABLE secrets ADD COLUMN chosen INTEGER NOT NULL DEFAULT 0 CHECK (chosen IN (0, 1));
+-- A rotation under way: until it ends, two secrets of the integration are valid, the newest and this
+-- one before it, which signs if it was chosen. Its facts stand here and not beside the secret, because
+-- rows of "secrets" must never move: SQLite would leave a copy of the sealed text where one was.
+CREATE TABLE rotations (
+    integration_id INTEGER PRIMARY KEY REFERENCES integrations (id),
+    secret_id INTEGER NOT NULL UNIQUE REFERENCES secrets (id),
+    expires_at INTEGER NOT NULL,
+    chosen INTEGER NOT NULL CHECK (chosen IN (0, 1))
+) STRICT;
 
--- The few that have an end, soonest first.
-CREATE INDEX secrets_expiring ON secrets (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX rotations_expiring ON rotations (expires_at);
 
 -- A JSON list. Keys that were made before there were scopes opened everything.
 ALTER TABLE api_keys ADD COLUMN scopes TEXT NOT NULL DEFAULT '["admin"]';
