@@ -18,7 +18,7 @@ from hookline.core.errors import Conflict, NotFound
 from hookline.core.rotation import SignWith, Term
 from hookline.core.scopes import Scope
 from hookline.store.contract import ApiKey, SealedSecret
-from hookline.store.sqlite.rows import fetch_rows
+from hookline.store.sqlite.rows import Row, fetch_rows
 
 __all__ = [
     "add_api_key",
@@ -63,23 +63,29 @@ def rotate_secret(
         "INSERT INTO secrets (integration_id, sealed, created_at) VALUES (?, ?, ?)",
         (integration_id, sealed, now),
     )
-    _end_rotations(connection, "integration_id = ?", integration_id)
+    _end_rotations(
+        connection,
+        connection.execute(
+            "SELECT secret_id FROM rotations WHERE integration_id = ?", (integration_id,)
+        ).fetchall(),
+    )
+    if until <= now:
+        _overwrite(connection, [(before,)])
+        return
     connection.execute(
         "INSERT INTO rotations (integration_id, secret_id, expires_at, chosen) VALUES (?, ?, ?, ?)",
         (integration_id, before, until, sign_with is SignWith.OLD),
     )
-    if until <= now:
-        _end_rotations(connection, "integration_id = ?", integration_id)
 
 
-def _end_rotations(connection: Connection, condition: str, value: int) -> int:
-    """Erase the old secrets of rotations; how many."""
-    connection.execute(
-        "UPDATE secrets SET sealed = zeroblob(length(sealed))"
-        f" WHERE id IN (SELECT secret_id FROM rotations WHERE {condition})",
-        (value,),
-    )
-    return connection.execute(f"DELETE FROM rotations WHERE {condition}", (value,)).rowcount
+def _end_rotations(connection: Connection, secret_ids: Sequence[Row]) -> None:
+    connection.executemany("DELETE FROM rotations WHERE secret_id = ?", secret_ids)
+    _overwrite(connection, secret_ids)
+
+
+def _overwrite(connection: Connection, secret_ids: Sequence[Row]) -> None:
+    sql = "UPDATE secrets SET sealed = zeroblob(length(sealed)) WHERE id = ?"
+    connection.executemany(sql, secret_ids)
 
 
 def choose_secret(
@@ -102,7 +108,11 @@ def choose_secret(
 
 def erase_expired(connection: Connection, now: int) -> int:
     """Erase the secrets whose time is over; how many."""
-    return _end_rotations(connection, "expires_at <= ?", now)
+    ended = connection.execute(
+        "SELECT secret_id FROM rotations WHERE expires_at <= ?", (now,)
+    ).fetchall()
+    _end_rotations(connection, ended)
+    return len(ended)
 
 
 def next_expiry(connection: Connection) -> int | None:
