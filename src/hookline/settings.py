@@ -276,6 +276,13 @@ class Settings:
             for name, declared in _TABLE.items()
         )
 
+    def secrets(self) -> tuple[Secret, ...]:
+        """Return the values that are declared secret, and database URLs, which may hold a password."""
+        values = [getattr(self, name) for name, declared in _TABLE.items() if declared.secret]
+        if isinstance(self.database, PostgresDatabase):
+            values.append(self.database.url)
+        return tuple(value for value in values if isinstance(value, Secret))
+
     def sqlite_path(self) -> Path:
         """Return the file of the database.
 

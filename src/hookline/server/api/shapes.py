@@ -10,7 +10,6 @@ from hookline.core.instants import isoformat
 from hookline.core.resources import Resource
 from hookline.core.schedule import DEFAULT_SCHEDULE
 from hookline.send.registry import Registered
-from hookline.store.contract import ApiKey
 
 __all__ = [
     "ActorIn",
@@ -23,11 +22,9 @@ __all__ = [
     "IntegrationIn",
     "IntegrationOut",
     "IntegrationPage",
-    "KeyCreated",
-    "KeyIn",
-    "KeyOut",
     "ResourceIn",
     "ResourceOut",
+    "ShownOnce",
     "given",
 ]
 
@@ -48,6 +45,13 @@ Waits = Annotated[
     ),
 ]
 Instant = Annotated[str, Meta(description="RFC 3339, UTC, microseconds")]
+
+
+class ShownOnce(msgspec.Struct):
+    """An answer that shows a secret; whatever prints the object itself does not."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
 
 
 class IntegrationIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -112,7 +116,7 @@ def _installation(installation: model.Installation) -> dict[str, Any]:
     }
 
 
-class InstalledOut(InstallationOut, kw_only=True):
+class InstalledOut(InstallationOut, ShownOnce, kw_only=True):
     """A new installation, with the grant code that is shown only now."""
 
     code: str
@@ -171,7 +175,7 @@ def _integration(integration: model.Integration) -> dict[str, Any]:
     }
 
 
-class IntegrationCreated(IntegrationOut, kw_only=True):
+class IntegrationCreated(IntegrationOut, ShownOnce, kw_only=True):
     """A new integration, with the client secret that is shown only now."""
 
     client_secret: str
@@ -230,43 +234,3 @@ class ResourceOut(msgspec.Struct):
         return cls(
             resource.name, list(resource.actions), resource.routing.value, resource.documented
         )
-
-
-class KeyIn(msgspec.Struct, forbid_unknown_fields=True):
-    """A key to make."""
-
-    name: Name
-
-
-class KeyOut(msgspec.Struct, kw_only=True):
-    """A key of the API; the key itself is not kept."""
-
-    id: int
-    name: str
-    created_at: Instant
-    revoked_at: Instant | None
-
-    @classmethod
-    def of(cls, key: ApiKey) -> "KeyOut":
-        """From the value."""
-        return cls(**_key(key))
-
-
-def _key(key: ApiKey) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "name": key.name,
-        "created_at": isoformat(key.created_at),
-        "revoked_at": None if key.revoked_at is None else isoformat(key.revoked_at),
-    }
-
-
-class KeyCreated(KeyOut, kw_only=True):
-    """A new key, shown only now."""
-
-    key: str
-
-    @classmethod
-    def made(cls, key: ApiKey, text: str) -> "KeyCreated":
-        """From the value and the key's text."""
-        return cls(**_key(key), key=text)
