@@ -244,6 +244,17 @@ def test_describe_of_nothing_set():
     assert rows["HOOKLINE_API_KEY"].value == rows["HOOKLINE_ALLOW_ADDRESSES"].value == "not set"
 
 
+def test_secrets_are_all_that_is_declared_so():
+    """Each secret setting that is set, and a database URL, which may hold a password."""
+    assert Settings.from_environ({}).secrets() == ()
+    given = {**GENUINE, "HOOKLINE_DATABASE": "postgresql://user:word@host/db"}
+    settings = Settings.from_environ(given)
+    declared = [row.name for row in settings.describe() if row.secret]
+    assert {"HOOKLINE_API_KEY", "HOOKLINE_SECRET_KEY"} <= set(declared)
+    wanted = [*(given[name] for name in declared), given["HOOKLINE_DATABASE"]]
+    assert sorted(secret.reveal() for secret in settings.secrets()) == sorted(wanted)
+
+
 @given(
     st.sampled_from(sorted(GENUINE)),
     st.integers(0, 30),

@@ -174,6 +174,7 @@ class SettingRow:
     value: str
     origin: str
     help: str
+    secret: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,15 +273,14 @@ class Settings:
                 _shown(getattr(self, name)),
                 self.origins.get(name, "default"),
                 declared.help,
+                declared.secret,
             )
             for name, declared in _TABLE.items()
         )
 
     def secrets(self) -> tuple[Secret, ...]:
-        """Return the values that are declared secret, and database URLs, which may hold a password."""
-        values = [getattr(self, name) for name, declared in _TABLE.items() if declared.secret]
-        if isinstance(self.database, PostgresDatabase):
-            values.append(self.database.url)
+        """Return the values that must be shown nowhere, so that what is said can be searched for them."""
+        values = [*(getattr(self, name) for name in _TABLE), getattr(self.database, "url", None)]
         return tuple(value for value in values if isinstance(value, Secret))
 
     def sqlite_path(self) -> Path:

@@ -12,6 +12,7 @@ import structlog
 import uvloop
 
 from hookline.cli.terminal import DIM, GOOD, TITLE, cell, err, fields, harmless, print_json
+from hookline.core.masking import Mask
 from hookline.server.serve import Served, serving
 from hookline.settings import Settings
 
@@ -24,7 +25,7 @@ def serve_until_stopped(settings: Settings, *, as_json: bool, until_stdin_closes
     Raises:
         UsageError: the port is taken, or the database cannot be used.
     """
-    _configure_log(settings.log)
+    _configure_log(settings.log, Mask(settings.secrets()))
     uvloop.run(_serve(settings, as_json=as_json, until_stdin_closes=until_stdin_closes))
 
 
@@ -75,8 +76,11 @@ def _announce(served: Served, settings: Settings, *, as_json: bool) -> None:
 # --- logs ------------------------------------------------------------
 
 
-def _configure_log(form: str) -> None:
-    """Our own events, and other libraries' warnings, as lines of the one form on stderr."""
+def _configure_log(form: str, mask: Mask) -> None:
+    """Our own events, and other libraries' warnings, as lines of the one form on stderr.
+
+    Secrets are taken out of the finished line: whatever value, traceback or library they came from.
+    """
     renderer: Any = structlog.processors.JSONRenderer()
     formatter: list[Any] = [structlog.processors.format_exc_info]
     if form == "text":
@@ -94,10 +98,15 @@ def _configure_log(form: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *formatter,
             renderer,
+            _masked(mask),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
+
+
+def _masked(mask: Mask) -> Any:
+    return lambda _logger, _name, line: mask(line)
 
 
 class _Forward(logging.Handler):

@@ -22,6 +22,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hookline.core.errors import HooklineError
+from hookline.core.masking import Mask
+from hookline.core.secret import Secret
+from hookline.settings import Settings
 
 __all__ = [
     "BAD",
@@ -40,6 +43,8 @@ __all__ = [
     "print_error",
     "print_json",
 ]
+
+SECRET_VARIABLES = ("WEBHOOK_SECRET", *(row.name for row in Settings().describe() if row.secret))
 
 GOOD, BAD, WARN, DIM, TITLE = "green", "red", "yellow", "dim", "bold"
 
@@ -133,11 +138,15 @@ def print_json(document: Any, *, one_line: bool = False) -> None:
 
 
 def print_error(error: HooklineError) -> None:
-    """``error: …`` and ``hint: …``, on stderr."""
+    """``error: …`` and ``hint: …``, on stderr, without secrets that were given in a wrong place.
+
+    Terminals are recorded, and CI keeps what is printed.
+    """
+    mask = Mask(Secret(os.environ[name]) for name in SECRET_VARIABLES if name in os.environ)
     # The place in a document means something to who sent a document, not a flag.
-    _line("error", BAD, str(error))
+    _line("error", BAD, mask(str(error)))
     if error.hint:
-        _line("hint", DIM, error.hint)
+        _line("hint", DIM, mask(error.hint))
 
 
 def _line(label: str, style: str, text: str) -> None:
