@@ -279,7 +279,7 @@ class Settings:
         )
 
     def secrets(self) -> tuple[Secret, ...]:
-        """Return the values that must be shown nowhere, so that what is said can be searched for them."""
+        """Return the values that must be shown nowhere, for who searches what is said."""
         values = [*(getattr(self, name) for name in _TABLE), getattr(self.database, "url", None)]
         return tuple(value for value in values if isinstance(value, Secret))
 

@@ -22,10 +22,11 @@ from hookline.core.secret import STARS, Secret
 
 __all__ = ["Mask"]
 
-# Quantifiers stand over single classes only: the time is linear in the text, which is a stranger's.
+# Quantifiers stand over single classes, and no run is gone over again for long: the time is linear in
+# the text, which is a stranger's.
 _SHAPES: Final = re.compile(
     r"hkl_[0-9A-Za-z]+"
-    r"|(?<![0-9A-Za-z])[0-9A-Fa-f]{40,}"
+    r"|[0-9A-Fa-f]{33,}|[0-9A-Fa-f]{16,32}(?=…|'?\.\.\.)"
     r"|(?<=[Bb]earer )[^\s<\"'\\]{8,}"
     r"|(?<=://)[^\s/?#@\"'\\]{1,200}@"
 )
