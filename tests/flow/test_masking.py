@@ -213,7 +213,10 @@ async def misplace(flow: Flow, key: str) -> None:
     ):  # fmt: skip
         await flow.ask("POST", f"{api}/organizations/acme/events", json=event)
         await flow.ask("POST", f"{api}/organizations/acme/events/batch", json=[event])
-    await flow.ask("POST", f"{api}/keys", content=key.encode(), headers={"Content-Type": key})
+    for kind in (key, "application/json"):
+        for path in (f"{api}/keys", f"{api}/organizations/acme/events"):
+            headers = {"Content-Type": kind}
+            await flow.ask("POST", path, content=b'{"name": ' + key.encode(), headers=headers)
     for authorization in (key, f"Basic {key}", f"Bearer {key}!", f"Bearer {key} {key}"):
         for path in (f"{api}/keys", f"{api}/organizations/acme/events"):
             await flow.ask("POST", path, json={}, headers={"Authorization": authorization})
