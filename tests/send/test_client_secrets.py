@@ -184,8 +184,9 @@ async def test_rotating_wakes_the_eraser(bench, secrets):
 
 
 async def test_trouble_is_tried_again(bench, secrets):
-    """A store that is away, a read in the way, a defect: erasing is asked for again, in seconds."""
-    answers = iter([Unavailable("disk-full", "full", "x"), Erased(1, False, None), ValueError("?")])
+    """A store that is away, a read in the way, a defect: again, after longer each time, then anew."""
+    held_up, away = Erased(0, False, None), Unavailable("disk-full", "full", "x")
+    answers = iter([away, *[held_up] * 5, ValueError("?"), Erased(1, True, None), held_up])
 
     async def troubled(_now: int) -> Erased:
         answer = next(answers)
@@ -194,7 +195,8 @@ async def test_trouble_is_tried_again(bench, secrets):
         return answer
 
     bench.store.erase_secrets = troubled
-    assert [await secrets._erase() for _ in range(3)] == [5, 5, 60]
+    rests = [await secrets._erase() for _ in range(9)]
+    assert rests == [5, 10, 20, 40, 60, 60, 60, None, 5]
 
 
 async def test_refusals(bench, secrets):

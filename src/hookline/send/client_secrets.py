@@ -26,7 +26,10 @@ __all__ = ["ClientSecrets", "KnownSecret", "Rotated"]
 _log = structlog.get_logger("hookline.secrets")
 
 SECOND: Final = 1_000_000
-RETRY_S: Final = 5.0  # until something that held erasing up is asked again
+# Until erasing is tried again that was held up: for longer each time, because each try stops the writer
+# for a moment, and whoever reads for hours is not to slow down those who publish.
+RETRY_S: Final = 5.0
+LONGEST_RETRY_S: Final = 60.0
 CLOCK_CHECK_S: Final = 60.0  # timers do not notice that the clock was set
 
 
@@ -80,6 +83,7 @@ class ClientSecrets:
         self._entropy = entropy
         self._woken = asyncio.Event()
         self._stopping = False
+        self._retry_s = RETRY_S
 
     async def rotate(
         self,
@@ -166,17 +170,22 @@ class ClientSecrets:
             erased = await self._store.erase_secrets(self._clock())
         except Unavailable as trouble:
             _log.warning("store.unavailable", code=trouble.code, reason=trouble.message)
-            return RETRY_S
+            return self._later()
         except Exception:
             # A defect here must not stay unseen, and must not stop what is sent either.
             _log.exception("secrets.erasing_failed")
-            return CLOCK_CHECK_S
+            return LONGEST_RETRY_S
         if erased.number:
             self._directory.changed()
             _log.info("secrets.erased", number=erased.number)
         if not erased.complete:
-            return RETRY_S
+            return self._later()
+        self._retry_s = RETRY_S
         if erased.next_expiry is None:
             return None
         seconds = (erased.next_expiry - self._clock()) / SECOND
         return min(max(seconds, 0.0), CLOCK_CHECK_S)
+
+    def _later(self) -> float:
+        now, self._retry_s = self._retry_s, min(2 * self._retry_s, LONGEST_RETRY_S)
+        return now

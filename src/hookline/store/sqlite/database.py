@@ -29,7 +29,7 @@ APPLICATION_ID: Final = 0x484B4C4E  # "HKLN", where SQLite files say whose they 
 
 _MAGIC: Final = b"SQLite format 3\0"
 LOCK_WAIT_MS: Final = 2_000  # for another process that holds the write lock
-FOLD_WAIT_MS: Final = 200  # for reads that stand in the way of cutting the log
+FOLD_WAIT_MS: Final = 50  # for reads that stand in the way of cutting the log
 
 _PACKAGE = importlib.resources.files("hookline.store.sqlite")
 _HEADING = re.compile(r"^-- ([a-z_]+) --$\n", re.MULTILINE)
