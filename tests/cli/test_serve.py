@@ -150,6 +150,35 @@ except OSError:
 """
 
 
+LAST_WORDS = """
+import sys, threading
+from hookline.cli import serving
+from hookline.core.masking import Mask
+serving._configure_log("text", Mask())
+
+def fail():
+    raise ValueError("no number: hkl_" + "ab" * 32)
+
+threading.Thread(target=fail).start()
+fail()
+"""
+
+
+def test_what_ends_the_process_is_masked_too():
+    """A bug's traceback, of a thread and of the process itself, keeps its words but no key."""
+    done = subprocess.run(
+        [sys.executable, "-c", LAST_WORDS],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("ValueError: no number: hkl_********\n") == 2
+    assert done.stderr.count("Traceback") == 2
+    assert "abab" not in done.stderr
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_logs_neither_play_with_the_terminal_nor_tell_local_variables(form):
     """A traceback in the log has no values of variables, and no line what is known for a secret."""

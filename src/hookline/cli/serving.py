@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from traceback import format_exception
 from typing import Any
 
 import structlog
@@ -103,10 +104,21 @@ def _configure_log(form: str, mask: Mask) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
+    _mask_last_words(mask)
 
 
 def _masked(mask: Mask) -> Any:
     return lambda _logger, _name, line: mask(line)
+
+
+def _mask_last_words(mask: Mask) -> None:
+    """Let Python's own traceback of a bug that ends the process or a thread pass the mask, too."""
+
+    def say(error: BaseException | None) -> None:
+        sys.stderr.write(mask("".join(format_exception(error))))
+
+    sys.excepthook = lambda _kind, error, _traceback: say(error)
+    threading.excepthook = lambda given: say(given.exc_value)
 
 
 class _Forward(logging.Handler):
