@@ -15,7 +15,7 @@ import difflib
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from ipaddress import IPv6Address
 from pathlib import Path
 from types import MappingProxyType
@@ -174,7 +174,6 @@ class SettingRow:
     value: str
     origin: str
     help: str
-    secret: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,14 +272,14 @@ class Settings:
                 _shown(getattr(self, name)),
                 self.origins.get(name, "default"),
                 declared.help,
-                declared.secret,
             )
             for name, declared in _TABLE.items()
         )
 
     def secrets(self) -> tuple[Secret, ...]:
         """Return the values that must be shown nowhere, for who searches what is said."""
-        values = [*(getattr(self, name) for name in _TABLE), getattr(self.database, "url", None)]
+        values = [getattr(self, name) for name in _TABLE]
+        values += [getattr(v, part.name) for v in values if is_dataclass(v) for part in fields(v)]
         return tuple(value for value in values if isinstance(value, Secret))
 
     def sqlite_path(self) -> Path:

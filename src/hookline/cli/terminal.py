@@ -9,6 +9,7 @@ Rules:
 - Nothing is read as markup: ``[red]`` in an integration's name is four letters in brackets.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -21,7 +22,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from hookline.core.errors import HooklineError
+from hookline.core.errors import HooklineError, UsageError
 from hookline.core.masking import Mask
 from hookline.core.secret import Secret
 from hookline.settings import Settings
@@ -43,8 +44,6 @@ __all__ = [
     "print_error",
     "print_json",
 ]
-
-SECRET_VARIABLES = ("WEBHOOK_SECRET", *(row.name for row in Settings().describe() if row.secret))
 
 GOOD, BAD, WARN, DIM, TITLE = "green", "red", "yellow", "dim", "bold"
 
@@ -142,7 +141,10 @@ def print_error(error: HooklineError) -> None:
 
     Terminals are recorded, and CI keeps what is printed.
     """
-    mask = Mask(Secret(os.environ[name]) for name in SECRET_VARIABLES if name in os.environ)
+    secrets = [Secret(os.environ.get("WEBHOOK_SECRET", ""))]
+    with contextlib.suppress(UsageError):  # which is then the error to print, and shows no value
+        secrets += Settings.from_environ(os.environ).secrets()
+    mask = Mask(secrets)
     # The place in a document means something to who sent a document, not a flag.
     _line("error", BAD, mask(str(error)))
     if error.hint:
