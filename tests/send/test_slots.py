@@ -59,13 +59,6 @@ def test_the_second_half_is_for_those_that_have_none():
     assert begun(quick=[5000] * 7, slow=[5000] * 8).room(NOW).each == 1
 
 
-def test_room_is_true_where_something_may_begin():
-    """Of either kind."""
-    assert not Room(0, 0, WIDEST)
-    assert Room(1, 0, 1)
-    assert Room(0, 1, 1)
-
-
 def test_defaults_are_shares():
     """Half of the slots, a quarter of the fresh ones, and at least one."""
     assert (Limits().slow, Limits().fresh_slow) == (500, 32)

@@ -83,6 +83,8 @@ def after(pace: Pace, sign: Sign, *, began: int, now: int, cap: int, asked_us: i
     if sign is Sign.NONE:
         return pace
     if sign is Sign.ANSWERED:
+        if pace.window >= cap and pace.answered_at == now and not (pace.slow or pace.level):
+            return pace  # most attempts: the same batch brought others of the same receiver
         window = min(cap, pace.window + 1) if pace.window < cap else pace.window
         level = pace.level if began <= pace.cut_at else 0
         return replace(pace, window=window, answered_at=now, slow=False, level=level)

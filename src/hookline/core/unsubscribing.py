@@ -124,6 +124,8 @@ def observe(
     if counted is Counted.BLOCKED:
         return health, None
     if counted is Counted.SUCCESS:
+        if health.success_at == now and health.failing_since is None:
+            return health, None  # most attempts: the same batch brought others
         return replace(health, failing_since=None, failing_day=0, success_at=now), None
     health, for_days = _failed(health, now, rules)
     if status == 410:

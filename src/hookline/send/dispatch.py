@@ -211,7 +211,7 @@ class Dispatcher:
             return None if self._slots else 0
         if self._lease_due is None:
             return None if self._slots else SAFETY_S
-        if not self._slots.room(self._clock()):
+        if not self._slots.room(self._clock()).quick:
             # Until an attempt ends, or the oldest of the fresh ones has aged.
             return None if self._slots.full else AGING_US / SECOND
         return min(max(0.0, (self._lease_due - self._clock()) / SECOND), SAFETY_S)
@@ -224,7 +224,7 @@ class Dispatcher:
         jobs = []
         if settlements:
             jobs.append(self._settle(settlements))
-        if room and self._lease_is_due():
+        if room.quick and self._lease_is_due():
             # Taken back here and not in the job, which runs later: a wake in between must count.
             self._lease_due = None
             jobs.append(self._lease(room, now))
@@ -286,11 +286,11 @@ class Dispatcher:
         """When a lease may find something again, unless something wakes us before."""
         slow = sum(each.slow for each in leases.deliveries)
         quick = len(leases.deliveries) - slow
-        if (room.quick and quick == room.quick) or (room.slow and slow == room.slow):
+        if quick == room.quick or (room.slow and slow == room.slow):
             self._lease_due = 0  # a line gave all that was asked for: there may be more
         elif self._lease_due is None:
             due = leases.next_ready_at
-            if not (room.quick and room.slow):  # into one of the lines nobody looked
+            if not room.slow:  # into the slow line nobody looked
                 again = now + AGING_US
                 due = again if due is None else min(due, again)
             self._lease_due = due

@@ -67,9 +67,6 @@ class Room(NamedTuple):
     slow: int
     each: int
 
-    def __bool__(self) -> bool:
-        return self.quick > 0 or self.slow > 0
-
 
 class Slots:
     """The attempts under way, and the room that they leave."""
