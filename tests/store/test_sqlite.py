@@ -335,6 +335,42 @@ async def test_a_defect_in_one_job_does_not_stop_the_writer(store):
         await store.ping()
 
 
+@pytest.mark.parametrize("brief", [True, False])
+@pytest.mark.parametrize(
+    ("sql", "value", "error"),
+    [
+        ("SELECT ?", "\udcff", UnicodeEncodeError),
+        ("SELECT ?", 2**70, OverflowError),
+        ("INSERT INTO facts VALUES (?, NULL)", "a", sqlite3.IntegrityError),
+        ("SELECT zeroblob(?)", 1_000_000_001, sqlite3.DataError),
+    ],
+    ids=["half-a-pair", "too-great", "a-rule-broken", "too-long"],
+)
+async def test_a_defect_in_one_job_is_not_its_neighbours(store, world, brief, sql, value, error):
+    """What SQLite does not take fails its own job; those that shared the commit are stored."""
+    app = await world.app()
+
+    def broken(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO facts VALUES ('half', 'done')")
+        connection.execute(sql, (value,)).fetchall()
+
+    async with one_group(store):
+        jobs = [
+            asyncio.ensure_future(job)
+            for job in (
+                store.record([world.event(app, external_id="before")]),
+                store._write(broken, brief=brief),
+                store.record([world.event(app, external_id="after")]),
+            )
+        ]
+    before, defect, after = await asyncio.gather(*jobs, return_exceptions=True)
+    assert isinstance(defect, error)
+    assert [each.duplicate for each in (*before, *after)] == [False, False]
+    for name in ("before", "after"):
+        assert len(await store.events(name, None)) == 1
+    assert await store.fact("half") is None
+
+
 async def test_closing_finishes_what_was_asked_for(store, world, tmp_path):
     """What stands in line is committed; what comes later is refused."""
     app = await world.app()

@@ -12,7 +12,9 @@ from hookline.send.directory import OpenRoute
 from hookline.send.sender import Completed
 from hookline.store.contract import Leased, Settlement
 
-__all__ = ["InFlight", "judged", "request"]
+__all__ = ["InFlight", "judged", "request", "without_words"]
+
+UNSTORABLE = "a defect of Hookline: what else the attempt brought could not be stored; see its log"
 
 
 class InFlight(NamedTuple):
@@ -91,6 +93,14 @@ def judged(completed: Completed, *, began: int, now: int, wall: int, dice: float
         began,
         asked_us,
     )
+
+
+def without_words(settlement: Settlement) -> Settlement:
+    """The same verdict on an attempt of which only the bare facts are kept."""
+    attempt = settlement.attempt._replace(
+        detail=UNSTORABLE, address="", http_version="", response_head=b"", response_body=b""
+    )
+    return settlement._replace(attempt=attempt)
 
 
 def _asked_us(completed: Completed, wall: int) -> int | None:

@@ -7,13 +7,18 @@ wakes it: a publisher's commit, a completed attempt, or the time at which the ne
 
 How much is under way at once is decided by ``send.slots``.
 
+A delivery that trips over a defect of ours stops no other. What can be settled of it is; else it is left
+to its lease, and is tried again when that runs out: late enough to keep nobody busy.
+
 Decisions are made in the core (``judge``); the clocks, the dice and the sender are arguments, so the
 same loop runs on a virtual clock with scripted receivers.
 """
 
 import asyncio
 import contextlib
+import traceback
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import PurePath
 from typing import Protocol
 
 import structlog
@@ -21,12 +26,12 @@ import structlog
 from hookline.core.errors import Unavailable
 from hookline.core.request import Outbound
 from hookline.core.unsubscribing import Rules
-from hookline.send.attempts import InFlight, judged, request
+from hookline.send.attempts import InFlight, judged, request, without_words
 from hookline.send.counts import Counts
 from hookline.send.directory import Directory
 from hookline.send.sender import Completed
 from hookline.send.slots import Limits, Room, Slots
-from hookline.store.contract import Leased, Leases, Settlement, Store
+from hookline.store.contract import Leased, Leases, Settled, Settlement, Store
 
 __all__ = ["Dispatcher", "Observer", "Sender"]
 
@@ -124,14 +129,20 @@ class Dispatcher:
         for each in batch:
             began = self._slots.end(each.key.leased.id)
             began = now if began is None else began
-            settlement = judged(each, began=began, now=now, wall=self._wall(), dice=self._dice())
+            try:
+                settlement = judged(
+                    each, began=began, now=now, wall=self._wall(), dice=self._dice()
+                )
+            except Exception as bug:
+                _defect("attempt.unjudged", each.key.leased.id, bug)
+                continue
             ended.append((each, settlement))
         settlements = [settlement for _, settlement in ended]
         self._settlements += settlements
-        self._counts.attempted(settlements)
-        self._observer(ended)
         self._lease_due = 0
         self._woken.set()
+        self._counts.attempted(settlements)
+        self._observer(ended)
 
     @property
     def in_flight(self) -> int:
@@ -248,9 +259,44 @@ class Dispatcher:
         try:
             settled = await self._store.settle(settlements, self._rules)
         except Unavailable:
-            self._settlements = settlements + self._settlements
-            self._lease_due = 0  # the slots that they will free are to be leased again
+            self._settle_later(settlements)
             raise
+        except Exception as bug:
+            await self._settle_apart(settlements, bug)
+            return
+        self._conclude(settlements, settled)
+
+    def _settle_later(self, settlements: list[Settlement]) -> None:
+        self._settlements = settlements + self._settlements
+        self._lease_due = 0  # the slots that they will free are to be leased again
+
+    async def _settle_apart(self, settlements: list[Settlement], bug: Exception) -> None:
+        """Find the settlement that is at fault, and settle the others."""
+        if len(settlements) == 1:
+            await self._settle_bare(settlements[0], bug)
+            return
+        for number, each in enumerate(settlements):
+            try:
+                await self._settle([each])
+            except Unavailable:
+                self._settle_later(settlements[number + 1 :])
+                raise
+
+    async def _settle_bare(self, settlement: Settlement, bug: Exception) -> None:
+        """Settle without the receiver's and the transport's words: they are what may be at fault."""
+        bare = [without_words(settlement)]
+        try:
+            settled = await self._store.settle(bare, self._rules)
+        except Unavailable:
+            self._settle_later([settlement])
+            raise
+        except Exception as again:
+            _defect("settlement.refused", settlement.delivery_id, again)
+            return
+        _defect("settlement.words_refused", settlement.delivery_id, bug)
+        self._conclude(bare, settled)
+
+    def _conclude(self, settlements: Sequence[Settlement], settled: Settled) -> None:
         self._counts.settled(settlements, settled.counted)
         lost = settled.counted.count(False)
         if lost:
@@ -306,9 +352,20 @@ class Dispatcher:
             route = routes.get(leased.integration_id)
             if route is None:  # its secret is unreadable; the lease runs out, and it is tried again
                 continue
-            outbound = request(leased, route, now=now, wall=wall)
+            try:
+                outbound = request(leased, route, now=now, wall=wall)
+            except Exception as bug:
+                _defect("request.unbuildable", leased.id, bug)
+                continue
             requests.append((InFlight(leased, route, outbound), outbound))
             self._slots.begin(leased.id, now, slow=leased.slow)
         self._unbegun = []
         assert self._sender is not None, "started before it leases"  # noqa: S101
         self._sender.post(requests)
+
+
+def _defect(event: str, delivery_id: bytes, bug: Exception) -> None:
+    """Tell of a defect by its kind and place: its text may hold what it stumbled over."""
+    frames = traceback.extract_tb(bug.__traceback__)
+    place = f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    _log.error(event, delivery=delivery_id.hex(), error=type(bug).__name__, place=place)

@@ -6,8 +6,10 @@ transaction, which commits once, and only then is each of them answered. Nothing
 that comes alone is committed alone, at once.
 
 A job is a function of the connection. Each runs inside a savepoint, so one that is refused (a
-taken slug, a duplicate) undoes only itself. Trouble of the database itself (a full disk, a lock held by
-another process) undoes the group: every job in it fails with ``Unavailable``, and nothing was stored.
+taken slug, a duplicate) undoes only itself. A defect of ours, such as a value that SQLite does not take,
+undoes the group, and its jobs run again one by one: only the one at fault fails. Trouble of the database
+itself (a full disk, a lock held by another process) undoes the group as well: every job in it fails with
+``Unavailable``, and nothing was stored.
 
 Two wishes of a job
 -------------------
@@ -36,6 +38,9 @@ __all__ = ["Writer"]
 T = TypeVar("T")
 Connection = sqlite3.Connection
 Answer = tuple[Any, BaseException | None]
+
+# What the database says of a job's values; all else that it says is of itself.
+REFUSED = (sqlite3.IntegrityError, sqlite3.DataError)
 
 # A group keeps its first job waiting for the last one's work; beyond this many the sync is paid for.
 MAX_GROUP = 64
@@ -117,13 +122,21 @@ class Writer:
             await self._in_thread(self._connection.execute, "COMMIT")
         except sqlite3.DatabaseError as trouble:
             await self._in_thread(self._undo)
+            if isinstance(trouble, REFUSED):
+                return await self._one_by_one(group, trouble)
             return [(None, unavailable(trouble))] * len(group)
         except Exception as bug:
             await self._in_thread(self._undo)
-            return [(None, bug)] * len(group)
+            return await self._one_by_one(group, bug)
         self.tally.group_jobs.observe(len(group))
         self.tally.commit_us.observe(int((time.perf_counter() - began) * 1_000_000))
         return answers
+
+    async def _one_by_one(self, group: Sequence[_Job], bug: Exception) -> list[Answer]:
+        """Run each job in a transaction of its own: the defect of one is not the others'."""
+        if len(group) == 1:
+            return [(None, bug)]
+        return [(await self._commit([job]))[0] for job in group]
 
     async def _begin(self, *, durable: bool) -> None:
         self._check()
