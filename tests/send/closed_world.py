@@ -140,13 +140,19 @@ async def act(script: dict[str, Any], resolver: Resolver) -> dict[str, Any]:
     listeners.stop()
     await asyncio.sleep(0)
     threads = len(list(Path("/proc/self/task").iterdir()))
-    return {"outcomes": outcomes, "connections": listeners.connections, "threads": threads}
+    return {
+        "outcomes": outcomes,
+        "order": [each.key for each in wire.completed],
+        "connections": listeners.connections,
+        "threads": threads,
+    }
 
 
 def told(completed: Completed) -> dict[str, Any]:
     kind = type(completed.outcome).__name__
     fields = {name: getattr(completed.outcome, name) for name in type(completed.outcome).__slots__}
-    return {"kind": kind, "connected_to": completed.address} | fields
+    timings = completed.timings._asdict()
+    return {"kind": kind, "connected_to": completed.address, "timings": timings} | fields
 
 
 async def main() -> None:
