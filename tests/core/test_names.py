@@ -2,7 +2,15 @@
 
 import pytest
 
-from hookline.core.names import MOST_HUNG, MOST_THREADS, RESERVED, Standing, named_host, next_of
+from hookline.core.names import (
+    MOST_FRESH,
+    MOST_HUNG,
+    MOST_THREADS,
+    RESERVED,
+    Standing,
+    named_host,
+    next_of,
+)
 
 KNOWN, NEW, HUNG = Standing
 ALL = {KNOWN: 1, NEW: 1, HUNG: 1}
@@ -64,4 +72,5 @@ def test_what_needs_no_resolver_is_left_to_libcurl(host):
 )
 def test_turns(waiting, busy, turn):
     """Known names first, some threads for them alone, few for those that hung."""
-    assert next_of(waiting, busy) == turn
+    assert next_of(waiting, busy, fresh=MOST_FRESH - 1) == turn
+    assert next_of(waiting, busy, fresh=MOST_FRESH) is None  # not that many at once

@@ -34,30 +34,42 @@ class Resolver:
         with self._lock:
             return self._answers.setdefault(host, queue.SimpleQueue())
 
-    def begun(self, number: int) -> set[str]:
-        """The next look-ups to begin."""
-        return {self.asked.get(timeout=10) for _ in range(number)}
-
 
 class Asker:
     """The thread that owns ``Names``."""
 
-    def __init__(self, resolver: Callable[[str], Found | Failed]) -> None:
+    def __init__(self, resolver: Resolver) -> None:
         self.woken = threading.Event()
         self.names: Names[str] = Names(self.woken.set, resolver)
+        self._resolver = resolver
+        self._ready: list[tuple[str, Found | Failed | None]] = []
 
     def ask(self, host: str, waiter: str = "", within: float = LONG_S) -> None:
         self.names.ask(host, waiter or host, time.monotonic() + within)
 
     def ready(self, number: int) -> list[tuple[str, Found | Failed | None]]:
         """The next ones that need not wait any longer."""
-        ready = self.names.ready()
-        until = time.monotonic() + 10
-        while len(ready) < number and time.monotonic() < until:
-            self.woken.wait(min(1.0, self.names.wait_s() or 0))
-            self.woken.clear()
-            ready += self.names.ready()
+        self._turn_until(lambda: len(self._ready) >= number)
+        ready, self._ready = self._ready, []
         return ready
+
+    def begun(self, number: int) -> set[str]:
+        """The next look-ups to begin."""
+        self._turn_until(lambda: self._resolver.asked.qsize() >= number)
+        return {self._resolver.asked.get(timeout=10) for _ in range(number)}
+
+    def taken(self) -> None:
+        """All that was found is taken in."""
+        self._turn_until(lambda: not self.names.active)
+
+    def _turn_until(self, reached: Callable[[], bool]) -> None:
+        until = time.monotonic() + 10
+        self._ready += self.names.ready()
+        while not reached() and time.monotonic() < until:
+            wait = self.names.wait_s()
+            self.woken.wait(0.01 if wait is None else min(0.01, wait))
+            self.woken.clear()
+            self._ready += self.names.ready()
 
 
 @pytest.fixture
@@ -79,11 +91,11 @@ def test_who_waits_gets_the_answer(asker, resolver):
     """A name is looked up once for all that wait for it, and each of them gets the answer."""
     asker.ask("a.test", "one")
     asker.ask("a.test", "two")
-    assert resolver.begun(1) == {"a.test"}
+    assert asker.begun(1) == {"a.test"}
     resolver.answer("a.test")
     assert asker.ready(2) == [("one", HERE), ("two", HERE)]
     asker.ask("b.test")
-    assert resolver.begun(1) == {"b.test"}  # a second look-up of a.test would have come before
+    assert asker.begun(1) == {"b.test"}  # a second look-up of a.test would have come before
 
 
 def test_a_name_that_hangs_delays_no_other(asker, resolver):
@@ -91,7 +103,7 @@ def test_a_name_that_hangs_delays_no_other(asker, resolver):
     hanging = {f"n{number}.test" for number in range(300)}
     for host in sorted(hanging):
         asker.ask(host)
-    assert resolver.begun(300) == hanging
+    assert asker.begun(300) == hanging
     resolver.answer("good.test")
     asker.ask("good.test")
     assert asker.ready(1) == [("good.test", HERE)]
@@ -100,13 +112,12 @@ def test_a_name_that_hangs_delays_no_other(asker, resolver):
 def test_at_its_deadline_who_waits_is_let_go(asker, resolver):
     """The look-up goes on, and what it finds is there for the next attempt."""
     asker.ask("a.test", "hurried", within=0.01)
-    resolver.begun(1)
+    asker.begun(1)
     assert asker.ready(1) == [("hurried", None)]
     asker.ask("a.test", "joins", within=0.01)
     assert asker.ready(1) == [("joins", None)]
     resolver.answer("a.test")
-    assert asker.woken.wait(10)
-    assert asker.names.ready() == []
+    asker.taken()
     asker.ask("a.test", "retry")
     assert asker.ready(1) == [("retry", HERE)]
 
@@ -119,7 +130,7 @@ def test_a_failure_is_remembered_for_a_moment(asker, resolver, monkeypatch):
     asker.ready(2)
     asker.ask("a.test", "again")
     assert asker.ready(1) == [("again", Failed("no such name"))]
-    assert resolver.begun(1) == {"a.test"}
+    assert asker.begun(1) == {"a.test"}
     monkeypatch.setattr(module, "FAILED_S", -1.0)
     resolver.answer("b.test", Failed("no such name"))
     asker.ask("b.test")
@@ -148,7 +159,7 @@ def hung(asker, resolver, monkeypatch, hosts):
             resolver.answer(host, Failed("gave up"))
             asker.ask(host)
         asker.ready(len(hosts))
-        resolver.begun(len(hosts))
+        asker.begun(len(hosts))
 
 
 def test_names_that_hung_wait_for_each_other(asker, resolver, monkeypatch):
@@ -157,48 +168,42 @@ def test_names_that_hung_wait_for_each_other(asker, resolver, monkeypatch):
     hung(asker, resolver, monkeypatch, hosts)
     for host in hosts:
         asker.ask(host)
-    begun = resolver.begun(MOST_HUNG)
+    begun = asker.begun(MOST_HUNG)
     asker.ask("new.test")
-    assert resolver.begun(1) == {"new.test"}
+    assert asker.begun(1) == {"new.test"}
     resolver.answer(hosts[0])
     assert asker.ready(1) == [(hosts[0], HERE)]
-    assert begun | resolver.begun(1) == set(hosts[: MOST_HUNG + 1])
+    assert begun | asker.begun(1) == set(hosts[: MOST_HUNG + 1])
 
 
 def test_a_name_that_hung_gets_out_of_it(asker, resolver, monkeypatch):
-    """It is looked up though nobody waits any more, and once it answers it is like any other."""
+    """It is looked up though nobody waits any more, and the next attempt has what was found."""
     hosts = [f"n{number}.test" for number in range(MOST_HUNG + 1)]
     hung(asker, resolver, monkeypatch, hosts)
     for host in hosts[:-1]:
         asker.ask(host)
-    resolver.begun(MOST_HUNG)
+    asker.begun(MOST_HUNG)
     asker.ask(hosts[-1], within=0.0)
     assert asker.ready(1) == [(hosts[-1], None)]
     resolver.answer(hosts[-1])
     resolver.answer(hosts[0])
-    asker.ready(1)
-    assert resolver.begun(1) == {hosts[-1]}
-    monkeypatch.setattr(module, "LATE_S", -1.0)
-    assert asker.woken.wait(10)
-    asker.names.ready()
-    for host in hosts[:1]:
-        asker.ask(host)
-    resolver.begun(1)  # as many as may hang do so again
+    assert asker.ready(1) == [(hosts[0], HERE)]
+    assert asker.begun(1) == {hosts[-1]}
     asker.ask(hosts[-1])
-    assert resolver.begun(1) == {hosts[-1]}
+    assert asker.ready(1) == [(hosts[-1], HERE)]
 
 
 def test_a_new_name_that_nobody_waits_for_is_not_looked_up(asker, resolver, monkeypatch):
     """Of those who left before a thread was free, none is asked for."""
     monkeypatch.setattr("hookline.core.names.MOST_THREADS", 33)  # one beside the reserved ones
     asker.ask("a.test")
-    resolver.begun(1)
+    asker.begun(1)
     asker.ask("b.test", within=0.0)
     asker.ask("c.test")
     assert asker.ready(1) == [("b.test", None)]
     resolver.answer("a.test")
     asker.ready(1)
-    assert resolver.begun(1) == {"c.test"}
+    assert asker.begun(1) == {"c.test"}
 
 
 def test_too_many_waiting_names(asker, resolver, monkeypatch):
@@ -206,7 +211,7 @@ def test_too_many_waiting_names(asker, resolver, monkeypatch):
     monkeypatch.setattr("hookline.core.names.MOST_THREADS", 33)
     monkeypatch.setattr(module, "MOST_REMEMBERED", 2)
     asker.ask("a.test")
-    resolver.begun(1)
+    asker.begun(1)
     for host in ("b.test", "c.test", "d.test"):
         asker.ask(host)
     ((waiter, answer),) = asker.ready(1)
@@ -219,12 +224,11 @@ def test_threads_that_nobody_needs_end(asker, resolver):
     hosts = [f"n{number}.test" for number in range(100)]
     for host in hosts:
         asker.ask(host)
-    resolver.begun(100)
+    asker.begun(100)
     before = [each for each in threading.enumerate() if each.name == "hookline-names"]
     for host in hosts:
         resolver.answer(host)
     asker.ready(100)
-    asker.names.ready()
     until = time.monotonic() + 10
     while sum(each.is_alive() for each in before) > IDLE_THREADS:
         assert time.monotonic() < until
@@ -236,7 +240,7 @@ def test_after_closing_nobody_is_woken(resolver):
     asker = Asker(resolver)
     asker.ask("a.test")
     asker.ask("b.test")
-    resolver.begun(2)
+    asker.begun(2)
     threads = [each for each in threading.enumerate() if each.name == "hookline-names"]
     asker.names.close()
     resolver.answer("a.test")

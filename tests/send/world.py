@@ -30,7 +30,7 @@ class World:
 
     def __init__(self, child: "subprocess.Popen[str]"):
         self._child = child
-        self.threads = 0
+        self.looking = 0  # threads that still looked names up as all had completed
         self.order: list[int] = []  # the posts' numbers, as they completed
         assert self._line() == "ready"
 
@@ -42,7 +42,7 @@ class World:
         self._child.stdin.flush()
         said = json.loads(self._line())
         assert not any(each.startswith(PROXY) for each in said["connections"])
-        self.threads, self.order = said["threads"], said["order"]
+        self.looking, self.order = said["looking"], said["order"]
         return said["outcomes"], said["connections"]
 
     def _line(self) -> str:

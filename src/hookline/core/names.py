@@ -9,6 +9,10 @@ be cancelled. So threads are what names compete for, and who competes is what th
 
 So names of dead servers delay nobody: at first each has a thread, of hundreds, and from the second time
 on they wait for each other.
+
+Hundreds of look-ups that begin at once are too much for a small resolver on the same machine: dnsmasq
+takes 150 queries at a time, a socket's buffer some 270, and what is lost is asked for again after
+seconds. So few begin together, and others follow as these end or have shown that they take their time.
 """
 
 import re
@@ -16,11 +20,23 @@ from collections.abc import Mapping
 from enum import IntEnum
 from urllib.parse import urlsplit
 
-__all__ = ["HUNG_S", "MOST_HUNG", "MOST_THREADS", "RESERVED", "Standing", "named_host", "next_of"]
+__all__ = [
+    "FRESH_S",
+    "HUNG_S",
+    "MOST_FRESH",
+    "MOST_HUNG",
+    "MOST_THREADS",
+    "RESERVED",
+    "Standing",
+    "named_host",
+    "next_of",
+]
 
 MOST_THREADS = 512
 RESERVED = 32
 MOST_HUNG = 64
+MOST_FRESH = 64  # look-ups, of two queries each, that began less than FRESH_S ago
+FRESH_S = 0.05
 HUNG_S = 1.0  # the default timeout: what takes longer has missed its attempt
 
 
@@ -32,18 +48,21 @@ class Standing(IntEnum):
     HUNG = 2
 
 
-def next_of(waiting: Mapping[Standing, int], busy: Mapping[Standing, int]) -> Standing | None:
+def next_of(
+    waiting: Mapping[Standing, int], busy: Mapping[Standing, int], fresh: int
+) -> Standing | None:
     """Say from which of the queues the next look-up begins; None while all have to wait.
 
     Args:
         waiting: the names in each queue.
         busy: the look-ups under way from each.
+        fresh: those of them that began less than ``FRESH_S`` ago.
 
-    >>> next_of({Standing.NEW: 1, Standing.HUNG: 1}, {Standing.HUNG: 64})
+    >>> next_of({Standing.NEW: 1, Standing.HUNG: 1}, {Standing.HUNG: 64}, fresh=0)
     <Standing.NEW: 1>
     """
     known, new, hung = (busy.get(each, 0) for each in Standing)
-    if known + new + hung >= MOST_THREADS:
+    if fresh >= MOST_FRESH or known + new + hung >= MOST_THREADS:
         return None
     if waiting.get(Standing.KNOWN):
         return Standing.KNOWN

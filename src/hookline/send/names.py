@@ -16,6 +16,7 @@ One thread owns a ``Names`` (the sender's); the looking threads share nothing wi
 
 import heapq
 import itertools
+import math
 import queue
 import socket
 import threading
@@ -25,7 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from hookline.core.names import HUNG_S, Standing, next_of
+from hookline.core.names import FRESH_S, HUNG_S, MOST_FRESH, Standing, next_of
 
 __all__ = ["FOUND_S", "LATE_S", "Answer", "Failed", "Found", "Names", "look_up"]
 
@@ -99,7 +100,8 @@ class Names(Generic[W]):
         self._kept: OrderedDict[str, tuple[float, Answer]] = OrderedDict()
         self._threads = 0
         self._jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._done: deque[tuple[str, Answer, float]] = deque()
+        self._fresh: dict[str, float] = {}  # names whose look-up began a moment ago, oldest first
+        self._done: deque[tuple[str, Answer, float, float]] = deque()  # and when it began and ended
         self._closing = threading.Lock()
         self._closed = False
 
@@ -127,10 +129,15 @@ class Names(Generic[W]):
         now = time.monotonic()
         self._let_go(now)
         while self._done:
-            self._take(*self._done.popleft(), now)
+            self._take(*self._done.popleft())
         self._feed()
         ready, self._ready = self._ready, []
         return ready
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is under way: then ``ready`` must be called whenever ``wake`` was."""
+        return bool(self._under_way or self._ready)
 
     def wait_s(self) -> float | None:
         """How long ``ready`` will have nothing, unless ``wake`` is called; None: for ever."""
@@ -139,7 +146,7 @@ class Names(Generic[W]):
         while self._deadlines:
             deadline, number, host = self._deadlines[0]
             if self._waits(number, host):
-                return max(0.0, deadline - time.monotonic())
+                return max(0.0, min(deadline, self._next_room()) - time.monotonic())
             heapq.heappop(self._deadlines)
         return None
 
@@ -176,14 +183,15 @@ class Names(Generic[W]):
                 waiter = self._under_way[host].waiting.pop(number)
                 self._ready.append((waiter, None))
 
-    def _take(self, host: str, answer: Answer, took_s: float, now: float) -> None:
+    def _take(self, host: str, answer: Answer, began: float, ended: float) -> None:
         look = self._under_way.pop(host)
         self._busy[look.standing] -= 1
-        self._judge(host, answer, took_s)
+        self._fresh.pop(host, None)
+        self._judge(host, answer, ended - began)
         if isinstance(answer, Failed):
-            _keep(self._kept, host, (now + FAILED_S, answer))
+            _keep(self._kept, host, (ended + FAILED_S, answer))
         elif not look.waiting:
-            _keep(self._kept, host, (now + LATE_S, answer))
+            _keep(self._kept, host, (ended + LATE_S, answer))
         self._answer(look, answer)
 
     def _judge(self, host: str, answer: Answer, took_s: float) -> None:
@@ -198,10 +206,19 @@ class Names(Generic[W]):
         self._ready += [(waiter, answer) for waiter in look.waiting.values()]
         look.waiting.clear()
 
+    def _next_room(self) -> float:
+        """When a name that waits for its turn may have it for no other's being fresh any more."""
+        if len(self._fresh) >= MOST_FRESH and any(self._queues.values()):
+            return next(iter(self._fresh.values())) + FRESH_S
+        return math.inf
+
     def _feed(self) -> None:
         """Give the threads what they may have, and as many threads as that takes."""
+        now = time.monotonic()
+        while self._fresh and next(iter(self._fresh.values())) <= now - FRESH_S:
+            del self._fresh[next(iter(self._fresh))]
         lengths = {each: len(waiting) for each, waiting in self._queues.items()}
-        while (standing := next_of(lengths, self._busy)) is not None:
+        while (standing := next_of(lengths, self._busy, len(self._fresh))) is not None:
             host = self._queues[standing].popleft()
             lengths[standing] -= 1
             if standing is not Standing.HUNG and not self._under_way[host].waiting:
@@ -209,6 +226,7 @@ class Names(Generic[W]):
                 del self._under_way[host]
                 continue
             self._busy[standing] += 1
+            self._fresh[host] = now
             self._jobs.put(host)
         self._fit_threads()
 
@@ -231,7 +249,7 @@ class Names(Generic[W]):
         while (host := self._jobs.get()) is not None:
             began = time.monotonic()
             answer = self._look_up(host)
-            self._done.append((host, answer, time.monotonic() - began))
+            self._done.append((host, answer, began, time.monotonic()))
             with self._closing:
                 if not self._closed:
                     self._wake()

@@ -98,7 +98,6 @@ class CurlSender:
         self._names: Names[Held] = Names(self._be_woken)
         self._idle: list[Slot] = []
         self._active = 0
-        self._held = 0  # requests that wait for the addresses of their hosts
         self._bulky = 0
         self._stopping = False
         self._thread = threading.Thread(target=self._serve, name="hookline-sender", daemon=True)
@@ -131,7 +130,7 @@ class CurlSender:
     def _turn(self) -> None:
         completed: list[Completed] = []
         self._start_new(completed)
-        if self._held:
+        if self._names.active:
             self._go_on(completed)
         if self._active:
             self._multi.perform()
@@ -148,7 +147,7 @@ class CurlSender:
             wait = BULKY_WAIT_S if self._bulky else LONGEST_WAIT_S
             if timeout >= 0:
                 wait = min(timeout / 1000, wait)
-        if self._held:
+        if self._names.active:
             held = self._names.wait_s()
             if held is not None:
                 wait = held if wait is None else min(held, wait)
@@ -197,7 +196,6 @@ class CurlSender:
         self._bulky -= slot.bulky
         if slot.wanted is not None and not slot.handed:
             held = slot.hold(time.monotonic())
-            self._held += 1
             self._names.ask(held.host, held, held.deadline)
         else:
             completed.append(slot.unload(error))
@@ -206,7 +204,6 @@ class CurlSender:
     def _go_on(self, completed: list[Completed]) -> None:
         """Begin anew what waited for addresses, and end what waited too long."""
         for held, answer in self._names.ready():
-            self._held -= 1
             waited_s = time.monotonic() - held.began
             match answer:
                 case Found(addresses):
