@@ -11,7 +11,7 @@ What was found is remembered by libcurl, to which the sender hands it (``sender.
 what libcurl cannot keep: failures, for less than the shortest time to a retry, and what was found when
 nobody waited for it any more, for the first retry.
 
-One thread owns a ``Names`` (the sender's); the looking threads share nothing with it but two queues.
+One thread owns a ``Names`` (the sender's); the other threads share nothing with it but queues.
 """
 
 import heapq
@@ -38,6 +38,7 @@ FAILED_S = 3.0  # the first retry comes after 4 s at the earliest, and asks anew
 MOST_ADDRESSES = 16  # of one name; a stranger's server may list thousands
 MOST_REMEMBERED = 10_000  # names, in each of the memories below
 IDLE_THREADS = 16
+NO_THREAD_S = 0.1  # between two tries to start a thread
 
 W = TypeVar("W")
 
@@ -98,12 +99,16 @@ class Names(Generic[W]):
         self._ready: list[tuple[W, Answer | None]] = []
         self._standings: OrderedDict[str, Standing] = OrderedDict()
         self._kept: OrderedDict[str, tuple[float, Answer]] = OrderedDict()
+        self._closing = threading.Lock()
+        self._closed = False
         self._threads = 0
+        # A start waits until the thread runs, for milliseconds on a busy machine: too long for us.
+        self._starts: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._starter = threading.Thread(target=self._start, name="hookline-starter", daemon=True)
+        self._starter.start()
         self._jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._fresh: dict[str, float] = {}  # names whose look-up began a moment ago, oldest first
         self._done: deque[tuple[str, Answer, float, float]] = deque()  # and when it began and ended
-        self._closing = threading.Lock()
-        self._closed = False
 
     def ask(self, host: str, waiter: W, deadline: float) -> None:
         """Look a name up; the waiter comes back from ``ready``, with the answer or at its deadline.
@@ -154,6 +159,7 @@ class Names(Generic[W]):
         """Wake nobody any more; threads that are still in the resolver end with the process."""
         with self._closing:
             self._closed = True
+        self._starts.put(False)
         for _ in range(self._threads):
             self._jobs.put(None)
 
@@ -235,15 +241,21 @@ class Names(Generic[W]):
         while self._threads > max(busy, IDLE_THREADS):
             self._jobs.put(None)
             self._threads -= 1
-        while self._threads < busy:
-            thread = threading.Thread(target=self._work, name="hookline-names", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # the system gives no more; those that there are will get round
-                return
-            self._threads += 1
+        for _ in range(busy - self._threads):
+            self._starts.put(True)
+        self._threads = max(self._threads, busy)
 
     # -- the looking threads ----------------------------------------------------------------------
+
+    def _start(self) -> None:
+        while self._starts.get():
+            thread = threading.Thread(target=self._work, name="hookline-names", daemon=True)
+            while not self._closed:
+                try:
+                    thread.start()
+                    break
+                except RuntimeError:  # the system gives none now; who waits too long is let go
+                    time.sleep(NO_THREAD_S)
 
     def _work(self) -> None:
         while (host := self._jobs.get()) is not None:
