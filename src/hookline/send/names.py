@@ -1,7 +1,7 @@
 """Looks names up, in threads of its own, so that names of dead servers delay nobody.
 
 libcurl resolves in at most 20 threads for all its transfers: with 300 names whose server never answers,
-a healthy one waited six seconds (ADR 0005). Here the threads are many, and those who hang wait for each
+a healthy one waited six seconds (ADR 0006). Here the threads are many, and those who hang wait for each
 other (``core.names`` says who comes next).
 
 A name is looked up once at a time, however many attempts wait for it. Who waits has a deadline of its
