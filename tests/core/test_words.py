@@ -26,8 +26,14 @@ def test_the_example_in_the_docstring_is_true():
 @pytest.mark.parametrize(
     ("reason", "text", "progress", "plain"),
     [
+        (Reason.DNS, "Resolving timed out after 1000 milliseconds", NOWHERE,
+         "the resolver did not say in time which address the host has"),
         (Reason.SLOW, "Resolving timed out after 1000 milliseconds", NOWHERE,
          "the resolver did not say in time which address the host has"),
+        (Reason.DNS, "Temporary failure in name resolution", NOWHERE,
+         "no resolver could say which address the host has"),
+        (Reason.DNS, "Name or service not known", NOWHERE,
+         "the host of the webhook URL has no address: no resolver knows the name"),
         (Reason.SLOW, "Connection timed out after 1000 milliseconds", NOWHERE,
          "no connection came about in time: nothing answers there, or a firewall is silent"),
         (Reason.SLOW, "Connection timed out after 1000 milliseconds", CONNECTED,

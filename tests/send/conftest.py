@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from hookline.store.vault import Vault
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.send.wire import LOOPBACK, Wire
+from tests.send.world import World, begun
 
 START = 1_800_000_000_000_000
 
@@ -185,3 +186,10 @@ async def make_wire() -> AsyncIterator[Callable[..., Wire]]:
 @pytest.fixture
 async def wire(make_wire: Callable[..., Wire]) -> Wire:
     return make_wire()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world of the module's own, in which every address answers and names are scripted."""
+    with begun(tmp_path_factory.mktemp("world")) as made:
+        yield made

@@ -61,6 +61,8 @@ def printable(text: str, longest: int) -> str:
 
 
 def _plain(reason: Reason, text: str, progress: Progress) -> str:
+    if text.startswith("resolving timed out"):
+        return "the resolver did not say in time which address the host has"
     if reason is Reason.SLOW:
         return _slow(text, progress)
     if reason is Reason.RESET and progress.begun:
@@ -72,8 +74,6 @@ def _plain(reason: Reason, text: str, progress: Progress) -> str:
 
 
 def _slow(text: str, progress: Progress) -> str:
-    if text.startswith("resolving"):
-        return "the resolver did not say in time which address the host has"
     if not progress.connected:
         return "no connection came about in time: nothing answers there, or a firewall is silent"
     if text.startswith(("connection", "ssl connection")):
@@ -98,6 +98,7 @@ _NO_TLS = "the receiver does not speak TLS on this port; perhaps the URL should 
 
 # The first fragment that is in the sentence counts.
 _KNOWN = (
+    (Reason.DNS, "temporary failure", "no resolver could say which address the host has"),
     (Reason.RESET, "empty reply", "the receiver closed the connection without an answer"),
     (Reason.RESET, "reset by peer", "the receiver reset the connection without an answer"),
     (Reason.REFUSED, "no socket", "this machine could make no socket"),

@@ -21,6 +21,13 @@ no socket is made for one that it refuses, and if another one answers, that is t
 public address that is down for a moment beside a private one would park what a retry delivers. The
 log's detail names the refused address all the same.
 
+Names are looked up in ``names.py`` and not by libcurl, whose few threads are soon all taken by names
+of dead servers. libcurl goes first: where a connection can be used again, or where it knows the
+addresses by now, nothing is looked up and nothing costs anything. Where it would look a name up, the
+slot refuses. That ends the transfer, and the request is held outside of libcurl until its name is found
+or its time is up. Then it begins anew with the addresses in its hand, and libcurl remembers them for
+the next ones. The guard knows nothing of this: it decides at the socket, on the very address.
+
 What must never change here: no redirects, no proxy from the environment, no signals, a total timeout,
 no decompression (the log keeps the bytes that came), and reading that stops at the caps.
 """
@@ -29,6 +36,7 @@ import os
 import select
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -39,16 +47,22 @@ from hookline.core.address import AllowList, decide
 from hookline.core.address import Blocked as BlockedAddress
 from hookline.core.outcome import Blocked
 from hookline.core.request import Outbound
-from hookline.send.slot import HEAD_CAP, RESPONSE_CAP, Completed, Slot, impossible, with_port
+from hookline.send.names import Failed, Found, Names
+from hookline.send.slot import (
+    HEAD_CAP,
+    RESPONSE_CAP,
+    Completed,
+    Held,
+    Slot,
+    impossible,
+    unresolved,
+    with_port,
+)
 
 __all__ = ["HEAD_CAP", "RESPONSE_CAP", "Completed", "CurlSender"]
 
 IDLE_CONNECTIONS = 1_000
 LONGEST_WAIT_S = 0.25  # a floor under everything: no lost edge can stall a transfer for longer
-
-# libcurl cannot leave a look-up before the system's resolver gives up on it, which takes 10 s or more
-# where the name's server is dead. What is left after this ends with the process.
-LONGEST_CLOSING_S = 0.5
 
 # While a body goes out in pieces (``slot.py``), no edge tells of the next one: the turns come quickly.
 BULKY_WAIT_S = 0.003
@@ -81,90 +95,127 @@ class CurlSender:
         self._epoll.register(self._wake, select.EPOLLIN)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, IDLE_CONNECTIONS)
+        self._names: Names[Held] = Names(self._be_woken)
         self._idle: list[Slot] = []
         self._active = 0
         self._bulky = 0
         self._stopping = False
-        self._left = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="hookline-sender", daemon=True)
         self._thread.start()
 
     def post(self, requests: Sequence[tuple[Any, Outbound]]) -> None:
         """Send requests; each one's key comes back in its ``Completed``."""
         self._inbox.extend(requests)
-        os.eventfd_write(self._wake, 1)
+        self._be_woken()
 
     def close(self) -> None:
         """Stop at once; what is under way is abandoned, and nothing more is reported."""
         self._stopping = True
-        os.eventfd_write(self._wake, 1)
-        self._left.wait()
-        self._thread.join(LONGEST_CLOSING_S)
+        self._be_woken()
+        self._thread.join()
+        self._names.close()  # before its way to wake us is closed
         os.close(self._wake)
 
     # -- the thread -------------------------------------------------------------------------------
 
+    def _be_woken(self) -> None:
+        os.eventfd_write(self._wake, 1)
+
     def _serve(self) -> None:
-        try:
-            while not self._stopping:
-                self._turn()
-        finally:
-            self._left.set()
+        while not self._stopping:
+            self._turn()
         self._multi.close()
         self._epoll.close()
 
     def _turn(self) -> None:
-        self._start_new()
+        completed: list[Completed] = []
+        self._start_new(completed)
+        if self._names.active:
+            self._go_on(completed)
         if self._active:
             self._multi.perform()
-            completed = self._reap()
-            if completed:
-                self._on_completed(completed)
-                return
-        self._wait()
+            self._reap(completed)
+        if completed:
+            self._on_completed(completed)
+        else:
+            self._wait()
 
     def _wait(self) -> None:
-        if not self._active:
-            wait = -1.0
-        else:
+        wait: float | None = None
+        if self._active:
             timeout = self._multi.timeout()
-            longest = BULKY_WAIT_S if self._bulky else LONGEST_WAIT_S
-            wait = longest if timeout < 0 else min(timeout / 1000, longest)
+            wait = BULKY_WAIT_S if self._bulky else LONGEST_WAIT_S
+            if timeout >= 0:
+                wait = min(timeout / 1000, wait)
+        if self._names.active:
+            held = self._names.wait_s()
+            if held is not None:
+                wait = held if wait is None else min(held, wait)
         for descriptor, _ in self._epoll.poll(wait):
             if descriptor == self._wake:
                 os.eventfd_read(self._wake)
 
-    def _start_new(self) -> None:
+    def _start_new(self, completed: list[Completed]) -> None:
         while self._inbox:
             key, outbound = self._inbox.popleft()
-            slot = self._idle.pop() if self._idle else Slot(self._open_socket, self._user_agent)
-            try:
-                slot.load(key, outbound)
-            except (ValueError, TypeError, pycurl.error) as trouble:
-                # Registration lets no such request through. If one comes, it must not end the thread.
-                slot.curl.close()
-                self._on_completed([impossible(key, trouble)])
-                continue
-            self._multi.add_handle(slot.curl)
-            self._active += 1
-            self._bulky += slot.bulky
+            slot = self._loaded(key, outbound, completed)
+            if slot is not None:
+                self._start(slot)
 
-    def _reap(self) -> list[Completed]:
-        completed: list[Completed] = []
+    def _loaded(self, key: Any, outbound: Outbound, completed: list[Completed]) -> Slot | None:
+        slot = self._idle.pop() if self._idle else Slot(self._open_socket, self._user_agent)
+        try:
+            slot.load(key, outbound)
+        except (ValueError, TypeError, pycurl.error) as trouble:
+            # Registration lets no such request through. If one comes, it must not end the thread.
+            slot.curl.close()
+            completed.append(impossible(key, trouble))
+            return None
+        return slot
+
+    def _start(self, slot: Slot) -> None:
+        self._multi.add_handle(slot.curl)
+        self._active += 1
+        self._bulky += slot.bulky
+
+    def _reap(self, completed: list[Completed]) -> None:
         while True:
             queued, succeeded, failed = self._multi.info_read()
-            completed += [self._finish(curl.slot, None) for curl in succeeded]
-            completed += [self._finish(curl.slot, (code, text)) for curl, code, text in failed]
+            for curl in succeeded:
+                self._finish(curl.slot, None, completed)
+            for curl, code, text in failed:
+                self._finish(curl.slot, (code, text), completed)
             if not queued:
-                return completed
+                return
 
-    def _finish(self, slot: Slot, error: tuple[int, str] | None) -> Completed:
+    def _finish(
+        self, slot: Slot, error: tuple[int, str] | None, completed: list[Completed]
+    ) -> None:
         self._multi.remove_handle(slot.curl)
         self._active -= 1
         self._bulky -= slot.bulky
-        completed = slot.unload(error)
+        if slot.wanted is not None and not slot.handed:
+            held = slot.hold(time.monotonic())
+            self._names.ask(held.host, held, held.deadline)
+        else:
+            completed.append(slot.unload(error))
         self._idle.append(slot)
-        return completed
+
+    def _go_on(self, completed: list[Completed]) -> None:
+        """Begin anew what waited for addresses, and end what waited too long."""
+        for held, answer in self._names.ready():
+            waited_s = time.monotonic() - held.began
+            match answer:
+                case Found(addresses):
+                    slot = self._loaded(held.key, held.outbound, completed)
+                    if slot is not None:
+                        slot.hand(held, addresses, waited_s)
+                        self._start(slot)
+                case Failed(text):
+                    completed.append(unresolved(held, text, waited_s))
+                case None:
+                    text = f"Resolving timed out after {round(waited_s * 1000)} milliseconds"
+                    completed.append(unresolved(held, text, waited_s))
 
     def _open_socket(self, slot: Slot, address: Any) -> Any:
         host, port = address.addr[0], address.addr[1]

@@ -8,11 +8,22 @@ from urllib.parse import urlsplit
 import pycurl
 
 from hookline.core.model import Timings
+from hookline.core.names import named_host
 from hookline.core.outcome import Answered, Blocked, Outcome, Reason, Unanswered
 from hookline.core.request import Outbound
 from hookline.core.words import Progress, in_words, looks_malformed, printable
+from hookline.send.names import FOUND_S
 
-__all__ = ["HEAD_CAP", "RESPONSE_CAP", "Completed", "Slot", "impossible", "with_port"]
+__all__ = [
+    "HEAD_CAP",
+    "RESPONSE_CAP",
+    "Completed",
+    "Held",
+    "Slot",
+    "impossible",
+    "unresolved",
+    "with_port",
+]
 
 RESPONSE_CAP = 16_384  # bytes of a response body that are read and kept
 # Bytes of status lines, headers and trailers. libcurl's own limit is 300 kB an answer and more with
@@ -40,6 +51,25 @@ class Completed(NamedTuple):
     response_cut: bool
 
 
+class Held(NamedTuple):
+    """A request that waits for the addresses of its host.
+
+    Attributes:
+        began: when the attempt began, by ``time.monotonic``.
+    """
+
+    key: Any
+    outbound: Outbound
+    host: str
+    port: int
+    began: float
+
+    @property
+    def deadline(self) -> float:
+        """When the attempt's time is up, by ``time.monotonic``."""
+        return self.began + self.outbound.timeout_ms / 1000
+
+
 class Slot:
     """An easy handle and what is gathered for it; reused, since making one costs more than a POST."""
 
@@ -51,7 +81,10 @@ class Slot:
         self.blocked: Blocked | None = None  # the first address that the guard refused
         self.allowed = False  # whether it let one through
         self.trouble = ""
+        self.wanted: tuple[str, int] | None = None  # the name that libcurl wants looked up
+        self.handed = False  # whether the request brought the addresses of its host
         self.bulky = False
+        self._waited_us = 0  # for the addresses
         self._head: list[bytes] = []
         self._body: list[bytes] = []
         self._body_bytes = 0
@@ -69,6 +102,8 @@ class Slot:
         curl.setopt(pycurl.SSL_VERIFYPEER, 1)
         curl.setopt(pycurl.SSL_VERIFYHOST, 2)
         _trust(curl)
+        curl.setopt(pycurl.DNS_CACHE_TIMEOUT, FOUND_S)
+        curl.setopt(pycurl.RESOLVER_START_FUNCTION, self._refuse_look_up)
         curl.setopt(pycurl.HEADERFUNCTION, self._take_head)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, lambda _purpose, address: open_socket(self, address))
@@ -82,7 +117,11 @@ class Slot:
             return ""
 
     def load(self, key: Any, outbound: Outbound) -> None:
-        """Arm the handle with a request."""
+        """Arm the handle with a request.
+
+        Raises:
+            ValueError, TypeError, pycurl.error: libcurl does not take it.
+        """
         self.key, self.outbound = key, outbound
         self.blocked, self.allowed, self.trouble = None, False, ""
         curl = self.curl
@@ -99,6 +138,26 @@ class Slot:
             buffer = min(size + 4_096, LARGEST_UPLOAD_BUFFER) if self.bulky else 65_536
             curl.setopt(pycurl.UPLOAD_BUFFERSIZE, buffer)
 
+    def hand(self, held: Held, addresses: tuple[str, ...], waited_s: float) -> None:
+        """Give the loaded request the addresses that it waited for; its time goes on."""
+        curl, left_s = self.curl, held.deadline - held.began - waited_s
+        # libcurl reads the list as the transfer begins, in place of what it knew of this host and
+        # port. With the "+" it forgets it in time, as it does what it found by itself.
+        curl.setopt(pycurl.RESOLVE, [f"+{held.host}:{held.port}:{','.join(addresses)}"])
+        curl.setopt(pycurl.TIMEOUT_MS, max(1, round(left_s * 1000)))
+        self.handed = True
+        self._waited_us = round(waited_s * 1_000_000)
+
+    def hold(self, now: float) -> Held:
+        """Take the request out, to wait for its host's addresses; the slot can be loaded again."""
+        assert self.outbound is not None  # noqa: S101
+        assert self.wanted is not None  # noqa: S101
+        host, port = self.wanted
+        began = now - self.curl.getinfo(pycurl.TOTAL_TIME_T) / 1_000_000
+        held = Held(self.key, self.outbound, host, port, began)
+        self._empty()
+        return held
+
     def unload(self, error: tuple[int, str] | None) -> Completed:
         """What came of the request; the slot can be loaded again."""
         curl = self.curl
@@ -108,18 +167,36 @@ class Slot:
         completed = Completed(
             self.key,
             self._outcome(error),
-            _timings(curl),
+            _timings(curl, self._waited_us),
             address,
             _HTTP_VERSIONS.get(curl.getinfo(pycurl.INFO_HTTP_VERSION), ""),
             b"".join(self._head),
             b"".join(self._body),
             self._cut,
         )
-        self.key = self.outbound = None
+        self._empty()
+        return completed
+
+    def _empty(self) -> None:
+        self.key = self.outbound = self.wanted = None
+        if self.handed:  # the list is this request's: the next one's host may have moved by then
+            self.curl.unsetopt(pycurl.RESOLVE)
+            self.handed, self._waited_us = False, 0
         self._head.clear()  # now: a thousand idle slots would hold what hostile receivers sent
         self._body.clear()
         self._head_bytes, self._body_bytes, self._cut = 0, 0, False
-        return completed
+
+    def _refuse_look_up(self) -> int:
+        """Whether libcurl may look the host up: not by itself, if a resolver must be asked.
+
+        libcurl asks when no connection can be used again and it knows no address. What then needs no
+        resolver, such as an address in digits, it may go on with.
+        """
+        assert self.outbound is not None  # noqa: S101
+        self.wanted = named_host(self.outbound.url)
+        if self.wanted is not None and self.handed:
+            self.trouble = "the host of this URL can be read in two ways"
+        return 0 if self.wanted is None else 1
 
     def _outcome(self, error: tuple[int, str] | None) -> Outcome:
         # libcurl takes a connection that is closed in the middle of the head for the head's end.
@@ -190,15 +267,26 @@ def impossible(key: Any, trouble: Exception) -> Completed:
     return Completed(key, outcome, Timings(), "", "", b"", b"", False)
 
 
-def _timings(curl: Any) -> Timings:
-    # libcurl counts each phase from the start of the transfer, in microseconds.
-    return Timings(
+def unresolved(held: Held, text: str, waited_s: float) -> Completed:
+    """What came of a request whose host has no address, or none in time: ``text`` says it."""
+    waited_us = round(waited_s * 1_000_000)
+    detail = in_words(Reason.DNS, text, Progress(connected=False, sent=False, begun=False))
+    timings = Timings(dns=waited_us, total=waited_us)
+    return Completed(held.key, Unanswered(Reason.DNS, detail), timings, "", "", b"", b"", False)
+
+
+def _timings(curl: Any, waited_us: int) -> Timings:
+    # libcurl counts each phase from the start of the transfer, in microseconds; 0: it did not happen.
+    timings = Timings(
         curl.getinfo(pycurl.NAMELOOKUP_TIME_T),
         curl.getinfo(pycurl.CONNECT_TIME_T),
         curl.getinfo(pycurl.APPCONNECT_TIME_T),
         curl.getinfo(pycurl.STARTTRANSFER_TIME_T),
         curl.getinfo(pycurl.TOTAL_TIME_T),
     )
+    if not waited_us:
+        return timings
+    return Timings(*(each + waited_us if each else 0 for each in timings))
 
 
 def _trust(curl: Any) -> None:
@@ -221,6 +309,7 @@ _HTTP_VERSIONS = {
 _REASONS = {
     pycurl.E_OPERATION_TIMEDOUT: Reason.SLOW,
     pycurl.E_COULDNT_RESOLVE_HOST: Reason.DNS,
+    pycurl.E_ABORTED_BY_CALLBACK: Reason.DNS,  # only ``_refuse_look_up`` aborts with this
     pycurl.E_COULDNT_CONNECT: Reason.REFUSED,
     pycurl.E_SSL_CONNECT_ERROR: Reason.TLS,
     pycurl.E_SSL_CERTPROBLEM: Reason.TLS,
