@@ -16,6 +16,7 @@ __all__ = ["Standing", "Subscriptions"]
 
 LONGEST_DETAIL: Final = 200
 _RECOVERABLE: Final = frozenset({State.PARKED, State.DELIVERED})
+_NO_END: Final = b"\xff" * 16  # greater than every id: the store ends it where its deliveries end
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,10 @@ class Subscriptions:
                 "the integration is subscribed already",
                 "POST …/recover sends again what it missed",
             )
-        now = self._clock()
-        health = await self._store.health(integration.id, now, self._rules)
-        since = health.success_at or 0
-        wanted = _everything(integration.id, now)._replace(parked_since=since)
-        return await self._store.count_recovery(wanted)
+        gate = await self._store.gate(integration.id)
+        wanted = _everything(integration.id, self._clock())
+        since = gate.health.success_at or 0
+        return await self._store.count_recovery(wanted._replace(parked_since=since))
 
     async def recover(
         self,
@@ -143,8 +143,7 @@ class Subscriptions:
     ) -> NewRecovery:
         integration = await self._registry.integration(slug)
         now = self._clock()
-        end = now + 1 if until is None else min(until, now + 1)
-        if since >= end:
+        if since >= (now + 1 if until is None else min(until, now + 1)):
             raise Invalid(
                 "empty-span",
                 "the span is empty: since is not before until, or lies in the future",
@@ -158,20 +157,19 @@ class Subscriptions:
                 'leave states out for ["parked"]',
                 where="/states",
             )
+        # Ids may be ahead of the clock: each event has a microsecond of its own (``send.clock.Ticker``).
         return _everything(integration.id, now)._replace(
             states=states,
             after_id=_before(since),
-            until_id=uuid7_floor(end),
+            until_id=_NO_END if until is None or until > now else uuid7_floor(max(until, 0)),
         )
 
 
 def _everything(integration_id: int, now: int) -> NewRecovery:
-    return NewRecovery(
-        integration_id, frozenset({State.PARKED}), _before(0), uuid7_floor(now + 1), now
-    )
+    return NewRecovery(integration_id, frozenset({State.PARKED}), _before(0), _NO_END, now)
 
 
 def _before(instant: int) -> bytes:
-    """What is just before the first id of an instant."""
+    """What is just before the first id of an instant; ids begin with the epoch."""
     first = int.from_bytes(uuid7_floor(max(instant, 0)))
     return (first - 1).to_bytes(16)
