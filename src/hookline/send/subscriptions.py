@@ -12,7 +12,7 @@ from hookline.core.unsubscribing import Rules
 from hookline.send.registry import Registry
 from hookline.store.contract import IntegrationHealth, NewRecovery, Recovery, Store
 
-__all__ = ["Standing", "Subscriptions"]
+__all__ = ["Span", "Standing", "Subscriptions"]
 
 LONGEST_DETAIL: Final = 200
 _RECOVERABLE: Final = frozenset({State.PARKED, State.DELIVERED})
@@ -26,6 +26,21 @@ class Standing:
     integration: Integration
     health: IntegrationHealth
     rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which deliveries to recover: by when their events were accepted, and by state.
+
+    Attributes:
+        since: the first instant of it.
+        until: the first instant after it; None: all that there is when the recovery begins.
+        states: ``parked``, ``delivered`` or both.
+    """
+
+    since: int
+    until: int | None
+    states: frozenset[State]
 
 
 class Subscriptions:
@@ -102,25 +117,16 @@ class Subscriptions:
         since = gate.health.success_at or 0
         return await self._store.count_recovery(wanted._replace(parked_since=since))
 
-    async def recover(
-        self,
-        slug: str,
-        *,
-        since: int,
-        until: int | None,
-        states: frozenset[State],
-    ) -> Recovery:
+    async def recover(self, slug: str, span: Span) -> Recovery:
         """Send again what was accepted in a span. Raises ``NotFound``, ``Conflict``, ``Invalid``."""
-        wanted = await self._wanted(slug, since, until, states)
+        wanted = await self._wanted(slug, span)
         recovery = await self._store.begin_recovery(wanted)
         self._told()
         return recovery
 
-    async def count(
-        self, slug: str, *, since: int, until: int | None, states: frozenset[State]
-    ) -> Mapping[str, int]:
+    async def count(self, slug: str, span: Span) -> Mapping[str, int]:
         """What ``recover`` would send again: deliveries by why they are parked, or ``delivered``."""
-        return await self._store.count_recovery(await self._wanted(slug, since, until, states))
+        return await self._store.count_recovery(await self._wanted(slug, span))
 
     async def standing(self, slug: str) -> Standing:
         """How an integration stands. Raises ``NotFound``."""
@@ -138,19 +144,18 @@ class Subscriptions:
         self._on_chore()
         self._on_notice()
 
-    async def _wanted(
-        self, slug: str, since: int, until: int | None, states: frozenset[State]
-    ) -> NewRecovery:
+    async def _wanted(self, slug: str, span: Span) -> NewRecovery:
         integration = await self._registry.integration(slug)
         now = self._clock()
-        if since >= (now + 1 if until is None else min(until, now + 1)):
+        until = None if span.until is None or span.until > now else span.until
+        if span.since >= (now + 1 if until is None else until):
             raise Invalid(
                 "empty-span",
                 "the span is empty: since is not before until, or lies in the future",
                 "give since as an instant that has passed, and until after it",
                 where="/since",
             )
-        if not states or states - _RECOVERABLE:
+        if not span.states or span.states - _RECOVERABLE:
             raise Invalid(
                 "invalid-states",
                 'what can be recovered is "parked", "delivered" or both',
@@ -159,9 +164,9 @@ class Subscriptions:
             )
         # Ids may be ahead of the clock: each event has a microsecond of its own (``send.clock.Ticker``).
         return _everything(integration.id, now)._replace(
-            states=states,
-            after_id=_before(since),
-            until_id=_NO_END if until is None or until > now else uuid7_floor(max(until, 0)),
+            states=span.states,
+            after_id=_before(span.since),
+            until_id=_NO_END if until is None else uuid7_floor(max(until, 0)),
         )
 
 

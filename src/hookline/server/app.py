@@ -22,6 +22,7 @@ from hookline.server.api.health import healthz, readyz
 from hookline.server.api.installations import Installations
 from hookline.server.api.integrations import Integrations
 from hookline.server.api.metrics import metrics
+from hookline.server.api.subscriptions import Notices, Subscriptions
 from hookline.server.errors import HANDLERS
 from hookline.server.keys import KeyRing
 from hookline.server.openapi import openapi_route
@@ -83,6 +84,8 @@ def make_app(engine: Engine, keys: KeyRing, limits: Limits) -> Application:
     framework = Litestar(
         route_handlers=[
             Integrations,
+            Subscriptions,
+            Notices,
             Installations,
             Events,
             Deliveries,

@@ -16,7 +16,17 @@ from hookline.core.canonical import Document, parse
 from hookline.core.errors import Invalid, Malformed, UnsupportedMedia
 from hookline.core.quoting import did_you_mean, excerpt, pointer
 
-__all__ = ["JSON", "NDJSON", "check_type", "read", "taken_by", "takes"]
+__all__ = [
+    "JSON",
+    "NDJSON",
+    "check_type",
+    "is_optional",
+    "may_take",
+    "read",
+    "read_if_any",
+    "taken_by",
+    "takes",
+]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -36,6 +46,16 @@ _MISSING = re.compile(r"Object missing required field `(?P<name>\w+)`")
 def takes(kind: type[msgspec.Struct]) -> dict[str, Any]:
     """What a route says of itself (``opt``) to declare the type of its body."""
     return {"takes": kind}
+
+
+def may_take(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """As ``takes``, for a route that can do without a body, too."""
+    return {"takes": kind, "optional": True}
+
+
+def is_optional(opt: Mapping[str, Any]) -> bool:
+    """Whether a route can do without the body that it takes."""
+    return bool(opt.get("optional"))
 
 
 def taken_by(opt: Mapping[str, Any]) -> type[msgspec.Struct] | None:
@@ -87,6 +107,11 @@ async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
             "the body is not JSON that can be read: it holds half of a surrogate pair",
             "escape both halves, such as \\ud83d\\ude00, or neither",
         ) from error
+
+
+async def read_if_any(request: Request[Any, Any, Any], kind: type[T]) -> T:
+    """As ``read``; without a body, a ``kind`` with nothing given, whatever the content type."""
+    return await read(request, kind) if await request.body() else kind()
 
 
 def _invalid(text: str) -> Invalid:
