@@ -186,8 +186,9 @@ def _held(delivery: Delivery, now: int, around: Surroundings) -> Iterator[str]:
         yield f"The rate limit of {limit.number} a {limit.per} is used up for the moment."
     slots = min(gate.max_in_flight, gate.pace.window)
     if gate.in_flight >= slots:
-        fewer = " for now, by how its receiver copes," if slots < gate.max_in_flight else ""
-        yield f"The integration may have{fewer} {slots} attempts under way, and has them."
+        yield f"As many of the integration's attempts are under way as may be: {gate.in_flight}."
+        if slots < gate.max_in_flight:
+            yield f"By how its receiver copes that is {slots} for now, and not {gate.max_in_flight}."
     elif gate.pace.slow:
         yield "Its receiver only timed out lately, so others go first where slots are scarce."
 
