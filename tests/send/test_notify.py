@@ -33,7 +33,16 @@ class Post:
         self.subjects: list[str] = []
         self.ids: list[str] = []
         self.connections = 0
+        self.refuse = ""
         self._server: asyncio.Server | None = None
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if address == self.refuse:
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
         lines = envelope.content.decode().splitlines()
@@ -59,7 +68,7 @@ class Post:
     @property
     def mailing(self) -> Mailing:
         server = parse_smtp_url(f"smtp://127.0.0.1:{self.port}")
-        return Mailing(server, "hookline@example.com", ("ops@example.com",))
+        return Mailing(server, "hookline@example.com", ("ops@example.com", "gone@example.com"))
 
 
 @pytest.fixture
@@ -282,6 +291,22 @@ async def test_a_mail_server_that_says_nothing_holds_up_no_webhook(bench):
     silence.set()
     server.close()
     await server.wait_closed()
+
+
+async def test_one_address_of_two_is_refused(bench, post):
+    """The other gets it once and not with every try; the refusal is in the log."""
+    post.refuse = "gone@example.com"
+    await bench.register()
+    with structlog.testing.capture_logs() as logged:
+        async with telling(bench, post.mailing) as notifier:
+            for verb in ("unsubscribe", "resubscribe"):
+                more = {"recover": False} if verb == "resubscribe" else {}
+                await getattr(bench.subscriptions, verb)("pager", **more)
+                notifier.wake()
+                await told(bench)
+    assert len(post.subjects) == len(set(post.ids)) == 2
+    refused = [each["addresses"] for each in logged if each["event"] == "mail.partly-refused"]
+    assert refused == [["gone@example.com"]] * 2
 
 
 async def test_mail_that_was_wanted_and_is_no_longer(bench, post):
