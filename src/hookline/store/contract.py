@@ -313,11 +313,12 @@ class Store(Protocol):
         ...
 
     async def lease(
-        self, *, limit: int, slow_limit: int, now: int, until: int, token: int
+        self, *, limit: int, slow_limit: int, each: int, now: int, until: int, token: int
     ) -> Leases:
-        """Hand out at most ``limit`` due deliveries under ``token``, by turns.
+        """Hand out due deliveries under ``token``, by turns.
 
-        At most ``slow_limit`` of them are of integrations that only time out.
+        At most ``limit``, and besides at most ``slow_limit`` of integrations that only time out; and
+        no integration gets any with which it had more than ``each`` under way.
         """
         ...
 
@@ -550,6 +551,10 @@ class Store(Protocol):
 
     async def backlog(self) -> Backlog:
         """What waits. It looks at each waiting delivery's place in an index: not for every second."""
+        ...
+
+    async def timeout_counts(self, now: int, span_us: int) -> dict[str, int]:
+        """How many timeouts count within the span, by slug; those that have none are not in it."""
         ...
 
     async def purge(self, ages: Ages, cursor: bytes, limit: int) -> Purged:

@@ -40,6 +40,7 @@ from hookline.store.sqlite import (
     registry,
     settling,
     subscriptions,
+    watching,
 )
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.writer import Writer
@@ -137,11 +138,17 @@ class SqliteStore:
         return answers
 
     async def lease(
-        self, *, limit: int, slow_limit: int, now: int, until: int, token: int
+        self, *, limit: int, slow_limit: int, each: int, now: int, until: int, token: int
     ) -> Leases:
         return await self._write(
             lambda c: leasing.lease(
-                c, limit=limit, slow_limit=slow_limit, now=now, until=until, token=token
+                c,
+                limit=limit,
+                slow_limit=slow_limit,
+                each=each,
+                now=now,
+                until=until,
+                token=token,
             ),
             durable=False,
             brief=limit <= BRIEF_ROWS,
@@ -323,7 +330,10 @@ class SqliteStore:
         return self._writer.tally
 
     async def backlog(self) -> Backlog:
-        return await self._read(lambda c: Backlog(*purge.backlog(c)))
+        return await self._read(watching.backlog)
+
+    async def timeout_counts(self, now: int, span_us: int) -> dict[str, int]:
+        return await self._read(lambda c: watching.timeout_counts(c, now, span_us))
 
     async def purge(self, ages: Ages, cursor: bytes, limit: int) -> Purged:
         # Not durable: what comes back after a power failure is deleted by the next sweep.
