@@ -19,7 +19,15 @@ from typing import Final
 from cyclopts import App, CycloptsError
 
 from hookline import __version__
-from hookline.cli import admin, deliveries, events, integrations, notices, subscriptions
+from hookline.cli import (
+    admin,
+    client_secrets,
+    deliveries,
+    events,
+    integrations,
+    notices,
+    subscriptions,
+)
 from hookline.cli.client import ServerTrouble
 from hookline.cli.config import config, version
 from hookline.cli.demo import demo
@@ -75,6 +83,9 @@ _COMMANDS: Final[tuple[tuple[App, dict[str, Callable[..., object]]], ...]] = (
             "recover": subscriptions.recover,
             "recoveries": subscriptions.recoveries,
             "health": subscriptions.health,
+            "rotate": client_secrets.rotate,
+            "secrets": client_secrets.list_secrets,
+            "sign-with": client_secrets.sign_with,
         },
     ),
     (

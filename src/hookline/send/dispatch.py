@@ -306,7 +306,7 @@ class Dispatcher:
             route = routes.get(leased.integration_id)
             if route is None:  # its secret is unreadable; the lease runs out, and it is tried again
                 continue
-            outbound = request(leased, route, wall)
+            outbound = request(leased, route, now=now, wall=wall)
             requests.append((InFlight(leased, route, outbound), outbound))
             self._slots.begin(leased.id, now, slow=leased.slow)
         self._unbegun = []

@@ -15,6 +15,7 @@ from litestar import Request
 from hookline.core.canonical import Document, parse
 from hookline.core.errors import Invalid, Malformed, UnsupportedMedia
 from hookline.core.quoting import did_you_mean, excerpt, pointer
+from hookline.server.keys import admit
 
 __all__ = [
     "JSON",
@@ -91,9 +92,11 @@ async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
         UnsupportedMedia: it is not announced as JSON.
         Malformed: it is not JSON.
         Invalid: a field is missing, unknown or of a wrong type; ``where`` points to it.
+        Unauthorized: its key was revoked while the body came in.
     """
     check_type(request.headers.get("content-type", "").encode("latin-1", "replace"), (JSON,))
     body = await request.body()
+    admit(request)  # once more: a body may take long, and the key may have been revoked meanwhile
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
@@ -111,7 +114,10 @@ async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
 
 async def read_if_any(request: Request[Any, Any, Any], kind: type[T]) -> T:
     """As ``read``; without a body, a ``kind`` with nothing given, whatever the content type."""
-    return await read(request, kind) if await request.body() else kind()
+    if await request.body():
+        return await read(request, kind)
+    admit(request)  # once more, as there
+    return kind()
 
 
 def _invalid(text: str) -> Invalid:

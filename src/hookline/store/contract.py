@@ -33,12 +33,14 @@ from hookline.core.model import Attempt, Delivery, Event, Installation, Integrat
 from hookline.core.notice import Notice
 from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import Verdict
+from hookline.store.credentials import ApiKey, Credentials, Erased, SealedSecret
 from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
 
 __all__ = [
     "ApiKey",
     "AttemptBody",
     "DeliveryFilter",
+    "Erased",
     "IntegrationHealth",
     "Leased",
     "Leases",
@@ -50,6 +52,7 @@ __all__ = [
     "Recorded",
     "Recovery",
     "Route",
+    "SealedSecret",
     "Settled",
     "Settlement",
     "Store",
@@ -225,14 +228,17 @@ class IntegrationHealth(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a dispatcher must know of an integration to make its requests."""
+    """What a dispatcher must know of an integration to make its requests.
+
+    ``secrets``: the oldest first; expired ones may be among them until they are erased.
+    """
 
     integration_id: int
     uuid: str
     slug: str
     webhook_url: str
     policy: Policy
-    sealed_secret: bytes
+    secrets: tuple[SealedSecret, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,17 +272,6 @@ class NewInstallation:
 
 
 @dataclass(frozen=True, slots=True)
-class ApiKey:
-    """A key of the HTTP API; the key itself is kept nowhere."""
-
-    id: int
-    name: str
-    digest: bytes
-    created_at: int
-    revoked_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class DeliveryFilter:
     """Which deliveries to list, newest first; ``before`` is the last id of the page before."""
 
@@ -298,7 +293,7 @@ class AttemptBody:
     tail: bytes
 
 
-class Store(Protocol):
+class Store(Credentials, Protocol):
     """The durable state. Instants are µs since the epoch; ids of 16 bytes are UUIDs."""
 
     # -- the way out ------------------------------------------------------------------------------
@@ -482,7 +477,7 @@ class Store(Protocol):
         """What a dispatcher must know of these integrations, deleted ones included."""
         ...
 
-    # -- resources, keys, facts -------------------------------------------------------------------
+    # -- resources, facts -------------------------------------------------------------------------
 
     async def define_resource(self, name: str, actions: tuple[str, ...], now: int) -> None:
         """Register a publisher's resource. Raises ``Conflict`` where it exists."""
@@ -490,18 +485,6 @@ class Store(Protocol):
 
     async def resources(self) -> dict[str, tuple[str, ...]]:
         """The registered resources and their actions."""
-        ...
-
-    async def add_api_key(self, name: str, digest: bytes, now: int) -> ApiKey:
-        """Keep a key's digest."""
-        ...
-
-    async def api_keys(self) -> list[ApiKey]:
-        """All keys, revoked ones included."""
-        ...
-
-    async def revoke_api_key(self, key_id: int, now: int) -> bool:
-        """Revoke it; whether there was such a key in force."""
         ...
 
     async def fact(self, name: str) -> str | None:
