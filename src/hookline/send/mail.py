@@ -47,7 +47,8 @@ async def send_mail(
     # that says nothing would hold that up.
     threading.Thread(target=work, name="hookline-mail", daemon=True).start()
     try:
-        return await asyncio.wait_for(answer, longest_s)
+        async with asyncio.timeout(longest_s):
+            return await answer
     except TimeoutError:
         raise MailRefused(f"{server} took longer than {longest_s:g} s") from None
 

@@ -77,8 +77,11 @@ class Notifier:
             await woken.wait()
             woken.clear()
             if not await _told(tell):
+                # Not wait_for: on Python 3.11 it loses a cancellation that comes at the moment of the
+                # result, and whoever closes the engine would wait for ever.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), self._retry_s)
+                    async with asyncio.timeout(self._retry_s):
+                        await woken.wait()
                 woken.set()
 
     async def _tell_by_event(self) -> None:
