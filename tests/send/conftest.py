@@ -15,7 +15,9 @@ from hookline.core.address import AllowList
 from hookline.core.model import Timings
 from hookline.core.outcome import Answered, Outcome
 from hookline.core.request import Outbound
+from hookline.core.unsubscribing import Rules
 from hookline.send.attempts import InFlight
+from hookline.send.chores import Chores
 from hookline.send.clock import Ticker
 from hookline.send.directory import Directory
 from hookline.send.dispatch import Dispatcher
@@ -25,6 +27,7 @@ from hookline.send.publish import Publisher
 from hookline.send.registry import Registry
 from hookline.send.sender import Completed
 from hookline.send.slots import Limits
+from hookline.send.subscriptions import Subscriptions
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.vault import Vault
 
@@ -93,6 +96,15 @@ class Bench:
     dispatcher: Dispatcher
     sender: ScriptedSender
     clock: Clock
+    subscriptions: Subscriptions
+    chores: Chores
+    noticed: asyncio.Event
+
+    async def turn(self, us: int) -> None:
+        """Let so much time pass, and wait until what became due is settled."""
+        self.clock.now += us
+        self.dispatcher.wake()
+        await self.settled()
 
     async def register(self, name: str = "Pager", **given: Any) -> Any:
         fields = {
@@ -134,6 +146,11 @@ async def bench(store: SqliteStore) -> AsyncIterator[Bench]:
     clock, sender = Clock(), ScriptedSender(ok)
     vault = Vault(b"k" * 32)
     directory = Directory(store, vault)
+    noticed = asyncio.Event()
+
+    def unswept() -> None:
+        chores.wake()
+
     dispatcher = Dispatcher(
         store,
         directory,
@@ -142,6 +159,9 @@ async def bench(store: SqliteStore) -> AsyncIterator[Bench]:
         dice=lambda: 0.5,
         entropy=os.urandom,
         limits=Limits(),
+        rules=Rules(),
+        on_notice=noticed.set,
+        on_unswept=unswept,
     )
     common: Any = {
         "clock": clock,
@@ -149,19 +169,35 @@ async def bench(store: SqliteStore) -> AsyncIterator[Bench]:
         "entropy": os.urandom,
         "on_deliveries": dispatcher.wake,
     }
+    registry = Registry(store, directory, vault, **common)
+    chores = Chores(store, clock=clock, on_deliveries=dispatcher.wake)
+    subscriptions = Subscriptions(
+        store,
+        registry,
+        clock=clock,
+        rules=Rules(),
+        on_deliveries=dispatcher.wake,
+        on_chore=chores.wake,
+        on_notice=noticed.set,
+    )
     made = Bench(
         store,
         directory,
         Publisher(store, directory, **common),
-        Registry(store, directory, vault, **common),
+        registry,
         dispatcher,
         sender,
         clock,
+        subscriptions,
+        chores,
+        noticed,
     )
     sender.finished = dispatcher.completed
     dispatcher.start(sender)
     running = asyncio.create_task(dispatcher.run())
+    doing = asyncio.create_task(chores.run())
     yield made
+    doing.cancel()
     sender.script = ok
     dispatcher.stop_leasing()
     for key, _ in sender.posted:  # whatever a test left hanging

@@ -37,6 +37,10 @@ def list_all(
         Literal["waiting", "leased", "delivered", "parked"] | None,
         Parameter(help="Only those in this state."),
     ] = None,
+    park_reason: Annotated[
+        Literal["exhausted", "blocked", "gone", "unsubscribed", "deleted"] | None,
+        Parameter(help="Only those that are parked for this."),
+    ] = None,
     before: Annotated[str | None, Parameter(help="Go on with those older than this id.")] = None,
     limit: Annotated[int, Parameter(help="How many, 1 to 200.")] = 50,
     url: UrlFlag = None,
@@ -54,6 +58,7 @@ def list_all(
             integration=integration,
             organization=organization,
             state=state,
+            park_reason=park_reason,
             before=before,
             limit=limit,
         )

@@ -34,6 +34,13 @@ InFlight = Annotated[int | None, Parameter(help="Attempts under way at once.")]
 Schedule = Annotated[
     str | None, Parameter(help="Seconds before each attempt, by commas: 0,5,30,120")
 ]
+RateLimit = Annotated[
+    str | None, Parameter(help="Attempts a second or a minute, such as 10/second; none: no limit.")
+]
+Ordered = Annotated[
+    bool | None,
+    Parameter(help="One at a time in each organization, in the order of acceptance."),
+]
 Encoding = Annotated[Literal["javascript", "ascii"] | None, Parameter(help="How bodies are spelt.")]
 
 
@@ -56,6 +63,8 @@ def create(
     max_in_flight: InFlight = None,
     retry_schedule: Schedule = None,
     body_encoding: Encoding = None,
+    rate_limit: RateLimit = None,
+    ordered: Ordered = None,
     url: UrlFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -77,9 +86,10 @@ def create(
         "max_in_flight": max_in_flight,
         "retry_schedule": _schedule(retry_schedule),
         "body_encoding": body_encoding,
+        "ordered": ordered,
     }
     with connect(url) as api:
-        made = api.post("integrations", json=_given(wanted))
+        made = api.post("integrations", json=_given(wanted) | _rate_limit(rate_limit))
     if as_json:
         print_json(made)
         return
@@ -117,7 +127,7 @@ def list_all(
             cell(each["slug"]),
             cell(each["kind"]),
             cell(each["organization"] or "any"),
-            _status(each["status"]),
+            _status(each),
             cell(_wants(each)),
             cell(each["webhook_url"]),
         )
@@ -157,6 +167,8 @@ def update(
     max_in_flight: InFlight = None,
     retry_schedule: Schedule = None,
     body_encoding: Encoding = None,
+    rate_limit: RateLimit = None,
+    ordered: Ordered = None,
     url: UrlFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -176,8 +188,9 @@ def update(
             "max_in_flight": max_in_flight,
             "retry_schedule": _schedule(retry_schedule),
             "body_encoding": body_encoding,
+            "ordered": ordered,
         }
-    )
+    ) | _rate_limit(rate_limit)
     if not wanted:
         raise UsageError(
             "nothing-to-change", "nothing to change is given", "give a flag, such as --timeout 3"
@@ -269,13 +282,37 @@ def _schedule(text: str | None) -> list[float] | None:
         ) from None
 
 
-def _status(status: str) -> Text:
-    return cell(status, GOOD if status == "subscribed" else WARN)
+def _rate_limit(text: str | None) -> dict[str, Any]:
+    """What the flag says of the field, which null is a value of."""
+    if text is None:
+        return {}
+    if text == "none":
+        return {"rate_limit": None}
+    number, slash, per = text.partition("/")
+    if not (slash and number.isascii() and number.isdigit() and len(number) < 9):
+        raise UsageError(
+            "invalid-rate-limit",
+            f"--rate-limit {text!r} is no rate",
+            "for example 10/second, 100/minute or none",
+        )
+    return {"rate_limit": {"number": int(number), "per": per}}
+
+
+def _status(integration: dict[str, Any], *, long: bool = False) -> Text:
+    off = integration["unsubscribed"]
+    if off is None:
+        return cell(integration["status"], GOOD)
+    said = f" since {off['at']}: {off['detail']}" if long else f" ({off['reason']})"
+    return cell(integration["status"] + said, WARN)
 
 
 def _wants(integration: dict[str, Any]) -> str:
     wanted = [*integration["resources"], *(["alerts"] if integration["alertable"] else [])]
     return ", ".join(wanted) or "nothing"
+
+
+def _rate(limit: dict[str, Any] | None) -> str | None:
+    return None if limit is None else f"at most {limit['number']} a {limit['per']}"
 
 
 def _show(integration: dict[str, Any]) -> None:
@@ -284,11 +321,13 @@ def _show(integration: dict[str, Any]) -> None:
         ("name", integration["name"]),
         ("kind", integration["kind"]),
         ("organization", integration["organization"] or "any"),
-        ("status", _status(integration["status"])),
+        ("status", _status(integration, long=True)),
         ("webhook URL", integration["webhook_url"]),
         ("subscribes to", _wants(integration)),
         ("timeout", f"{integration['timeout']:g} s"),
         ("in flight", f"at most {integration['max_in_flight']}"),
+        ("rate", _rate(integration["rate_limit"])),
+        ("order", "as accepted, one at a time" if integration["ordered"] else None),
         ("tries after", ", ".join(f"{wait:g}" for wait in integration["retry_schedule"]) + " s"),
         ("body", integration["body_encoding"]),
         ("client id", integration["client_id"]),

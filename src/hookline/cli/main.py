@@ -19,7 +19,15 @@ from typing import Final
 from cyclopts import App, CycloptsError
 
 from hookline import __version__
-from hookline.cli import admin, client_secrets, deliveries, events, integrations
+from hookline.cli import (
+    admin,
+    client_secrets,
+    deliveries,
+    events,
+    integrations,
+    notices,
+    subscriptions,
+)
 from hookline.cli.client import ServerTrouble
 from hookline.cli.config import config, version
 from hookline.cli.demo import demo
@@ -44,6 +52,7 @@ app: Final = App(
 _integration = App(name="integration", help="Register integrations, install them, change them.")
 _delivery = App(name="delivery", help="See what was sent, what came back, and why; send it again.")
 _event = App(name="event", help="Publish events, and see where they went.")
+_notice = App(name="notice", help="See what operators were told: who was warned, or unsubscribed.")
 _resource = App(name="resource", help="List resources, and register your own.")
 _key = App(name="key", help="Make and revoke keys of the API.")
 
@@ -69,6 +78,11 @@ _COMMANDS: Final[tuple[tuple[App, dict[str, Callable[..., object]]], ...]] = (
             "delete": integrations.delete,
             "install": integrations.install,
             "uninstall": integrations.uninstall,
+            "unsubscribe": subscriptions.unsubscribe,
+            "resubscribe": subscriptions.resubscribe,
+            "recover": subscriptions.recover,
+            "recoveries": subscriptions.recoveries,
+            "health": subscriptions.health,
             "rotate": client_secrets.rotate,
             "secrets": client_secrets.list_secrets,
             "sign-with": client_secrets.sign_with,
@@ -84,6 +98,7 @@ _COMMANDS: Final[tuple[tuple[App, dict[str, Callable[..., object]]], ...]] = (
         },
     ),
     (_event, {"publish": events.publish, "show": events.show}),
+    (_notice, {"list": notices.list_all}),
     (_resource, {"create": admin.create_resource, "list": admin.list_resources}),
     (_key, {"create": admin.create_key, "list": admin.list_keys, "revoke": admin.revoke_key}),
 )

@@ -1,23 +1,46 @@
 """Why a delivery stands where it stands, in sentences: the log read aloud."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from urllib.parse import urldefrag, urljoin
 
 from hookline.core.answer_head import header_values
 from hookline.core.errors import Invalid
+from hookline.core.gate import Gate
 from hookline.core.instants import isoformat
 from hookline.core.lifecycle import State
-from hookline.core.model import Attempt, Delivery, Policy
+from hookline.core.model import Attempt, Delivery, Integration, Policy
 from hookline.core.outcome import Counted
+from hookline.core.rate import allowed
 from hookline.core.urls import check_webhook_url
 
-__all__ = ["explain"]
+__all__ = ["Surroundings", "explain"]
+
 
 LONGEST_TARGET = 200  # characters of a redirect's target that is shown though it is no good
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What decides with it when a delivery is sent.
+
+    Attributes:
+        integration: its integration, which is not deleted.
+        gate: its integration's gate.
+        ahead: the id of the delivery that is before it in its ordered lane.
+    """
+
+    integration: Integration
+    gate: Gate
+    ahead: str | None = None
+
+
 def explain(
-    delivery: Delivery, attempts: Sequence[Attempt], policy: Policy | None, now: int
+    delivery: Delivery,
+    attempts: Sequence[Attempt],
+    policy: Policy | None,
+    now: int,
+    around: Surroundings | None = None,
 ) -> Iterator[str]:
     """Tell the story of a delivery.
 
@@ -26,6 +49,7 @@ def explain(
         attempts: its attempts, oldest first.
         policy: its integration's rules; None where the integration was deleted.
         now: µs since the epoch.
+        around: what decides with it; None where that is not known.
     """
     yield (
         f"{delivery.resource}.{delivery.action} was accepted at {isoformat(delivery.accepted_at)} for "
@@ -33,7 +57,9 @@ def explain(
     )
     for attempt in attempts:
         yield _attempt(attempt, policy)
-    yield _standing(delivery, policy, now)
+    yield _standing(delivery, policy, now, around)
+    if delivery.state is State.WAITING and around is not None:
+        yield from _held(delivery, now, around)
 
 
 def _attempt(attempt: Attempt, policy: Policy | None) -> str:
@@ -102,19 +128,23 @@ def _redirect(attempt: Attempt) -> str:
     return f"set the webhook URL to {target!r}"
 
 
-def _standing(delivery: Delivery, policy: Policy | None, now: int) -> str:
+def _standing(
+    delivery: Delivery, policy: Policy | None, now: int, around: Surroundings | None
+) -> str:
     match delivery.state:
         case State.DELIVERED:
             return "It is delivered; nothing more will be sent unless it is replayed."
         case State.LEASED:
             return "An attempt is under way."
         case State.PARKED:
-            return _parked(delivery.park_reason)
+            return _parked(delivery.park_reason, around)
         case State.WAITING:
             return _waiting(delivery, policy, now)
 
 
-def _parked(reason: str | None) -> str:
+def _parked(reason: str | None, around: Surroundings | None) -> str:
+    if reason == "unsubscribed" and around is not None:
+        return _missed(around.integration)
     because = {
         "exhausted": "the retry schedule has no further attempt",
         "blocked": "the address is not allowed, and trying again would not change that",
@@ -123,6 +153,44 @@ def _parked(reason: str | None) -> str:
         "unsubscribed": "the integration is unsubscribed; resubscribing can recover what it missed",
     }.get(reason or "", reason)
     return f"It is parked: {because}. Replay it when the cause is mended."
+
+
+def _missed(integration: Integration) -> str:
+    since = integration.unsubscribed
+    if since is None:
+        return (
+            "It is parked: the integration was unsubscribed then. It receives events again; "
+            "recovering sends what it missed."
+        )
+    return (
+        f"It is parked: the integration is unsubscribed since {isoformat(since.at)} "
+        f"({since.detail.removesuffix('.')}). Resubscribing can recover what it missed."
+    )
+
+
+def _held(delivery: Delivery, now: int, around: Surroundings) -> Iterator[str]:
+    """What else than its own due time keeps it waiting."""
+    gate = around.gate
+    if around.ahead is not None:
+        yield f"The integration is ordered: it waits behind delivery {around.ahead}."
+    held_until = gate.pace.held_until
+    if held_until > max(now, delivery.due_at or now):
+        yield (
+            f"The receiver said that it is overloaded: nothing is attempted for the integration "
+            f"before {isoformat(held_until)}."
+        )
+    if (delivery.due_at or now) > now:
+        return
+    limit = gate.rate_limit
+    if limit is not None and not allowed(limit, gate.rate_next_at, now):
+        yield f"The rate limit of {limit.number} a {limit.per} is used up for the moment."
+    slots = min(gate.max_in_flight, gate.pace.window)
+    if gate.in_flight >= slots:
+        yield f"As many of the integration's attempts are under way as may be: {gate.in_flight}."
+        if slots < gate.max_in_flight:
+            yield f"By how its receiver copes that is {slots} for now, and not {gate.max_in_flight}."
+    elif gate.pace.slow:
+        yield "Its receiver only timed out lately, so others go first where slots are scarce."
 
 
 def _waiting(delivery: Delivery, policy: Policy | None, now: int) -> str:

@@ -123,7 +123,10 @@ def compose(notice: Notice, mailing: Mailing) -> EmailMessage:
     Its Message-ID is made of the notice's, so that a message sent twice can be seen to be one.
     """
     message = EmailMessage()
-    message["Subject"] = _SUBJECTS[notice.kind].format(name=notice.name)[:_LONGEST_SUBJECT]
+    # A header's text is decoded where it holds "=?utf-8?q?…?=", line breaks and all: with such a name an
+    # integration could add headers of its own.
+    name = notice.name.replace("=?", "= ?")
+    message["Subject"] = _SUBJECTS[notice.kind].format(name=name)[:_LONGEST_SUBJECT]
     message["From"] = mailing.sender
     message["To"] = ", ".join(mailing.to)
     domain = mailing.sender.rpartition("@")[2]
@@ -139,5 +142,7 @@ def compose(notice: Notice, mailing: Mailing) -> EmailMessage:
         "",
         _ADVICE[notice.kind].format(slug=notice.integration),
     ]
-    message.set_content("\n".join(lines) + "\n")
+    text = "\n".join(lines) + "\n"
+    # Not every server takes bytes beyond ASCII.
+    message.set_content(text, cte="7bit" if text.isascii() else "quoted-printable")
     return message

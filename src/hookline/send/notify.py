@@ -7,7 +7,7 @@ may, after a crash in the wrong moment, go out twice with the same Message-ID.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -29,11 +29,17 @@ __all__ = ["Notifier"]
 _log = structlog.get_logger("hookline.notice")
 
 AT_ONCE = 50
-RETRY_S = 30.0  # between two tries at a mail server, or at a store that is unavailable
+RETRY_S = 30.0
 
 
 class Notifier:
-    """Tells operators of notices as they come, and of those left from before."""
+    """Tells operators of notices as they come, and of those left from before.
+
+    Args:
+        clock: never goes back.
+        mailing: where e-mail goes; None: nowhere.
+        retry_s: between two tries at a mail server, or at a store that is unavailable.
+    """
 
     def __init__(
         self,
@@ -43,47 +49,50 @@ class Notifier:
         *,
         clock: Callable[[], int],
         mailing: Mailing | None,
+        retry_s: float = RETRY_S,
     ):
         self._store = store
         self._directory = directory
         self._publisher = publisher
         self._clock = clock
         self._mailing = mailing
-        self._woken = asyncio.Event()
-        self._woken.set()
+        self._retry_s = retry_s
+        # Each way goes on by itself: a mail server that says nothing holds up no event.
+        self._ways = ((self._tell_by_event, asyncio.Event()), (self._tell_by_mail, asyncio.Event()))
+        self.wake()  # what the process before left
 
     def wake(self) -> None:
         """There is a notice."""
-        self._woken.set()
+        for _, woken in self._ways:
+            woken.set()
 
     async def run(self) -> None:
         """Tell for ever."""
-        while True:
-            await self._woken.wait()
-            self._woken.clear()
-            if not await self._tell_all():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), RETRY_S)
-                self._woken.set()
+        async with asyncio.TaskGroup() as group:
+            for tell, woken in self._ways:
+                group.create_task(self._go_on(tell, woken))
 
-    async def _tell_all(self) -> bool:
-        """Tell of what is open; whether all of it is told."""
-        try:
-            while notices := await self._store.unpublished_notices(AT_ONCE):
-                for notice in notices:
-                    await self._publish(notice)
-            while notices := await self._store.unmailed_notices(AT_ONCE):
-                for notice in notices:
-                    await self._mail(notice)
-        except Unavailable as trouble:
-            _log.warning("store.unavailable", code=trouble.code, reason=trouble.message)
-        except MailRefused as refusal:
-            _log.warning("mail.refused", reason=str(refusal))
-        except Exception:
-            _log.exception("notice.failed")  # a bug here must not stop what is sent
-        else:
-            return True
-        return False
+    async def _go_on(self, tell: Callable[[], Awaitable[None]], woken: asyncio.Event) -> None:
+        while True:
+            await woken.wait()
+            woken.clear()
+            if not await _told(tell):
+                # Not wait_for: on Python 3.11 it loses a cancellation that comes at the moment of the
+                # result, and whoever closes the engine would wait for ever.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._retry_s):
+                        await woken.wait()
+                woken.set()
+
+    async def _tell_by_event(self) -> None:
+        while notices := await self._store.unpublished_notices(AT_ONCE):
+            for notice in notices:
+                await self._publish(notice)
+
+    async def _tell_by_mail(self) -> None:
+        while notices := await self._store.unmailed_notices(AT_ONCE):
+            for notice in notices:
+                await self._mail(notice)
 
     async def _publish(self, notice: Notice) -> None:
         _log.warning(
@@ -95,9 +104,7 @@ class Notifier:
         operators = await self._directory.organization(OPERATORS)
         if operators.candidates:  # else nobody registered for it, and the notice stays readable
             await self._record(notice)
-        now = self._clock()
-        mailed_at = now if self._mailing is None else None
-        await self._store.close_notice(notice.id, published_at=now, mailed_at=mailed_at)
+        await self._store.close_notice(notice.id, published_at=self._clock(), mailed_at=None)
 
     async def _record(self, notice: Notice) -> None:
         data = notice_data(notice)
@@ -115,5 +122,22 @@ class Notifier:
 
     async def _mail(self, notice: Notice) -> None:
         if self._mailing is not None:
-            await send_mail(self._mailing.server, compose(notice, self._mailing))
+            refused = await send_mail(self._mailing.server, compose(notice, self._mailing))
+            if refused:  # the others have it: another try would send it to them again
+                _log.warning("mail.partly-refused", addresses=refused)
         await self._store.close_notice(notice.id, published_at=None, mailed_at=self._clock())
+
+
+async def _told(tell: Callable[[], Awaitable[None]]) -> bool:
+    """Tell of what is open in one way; whether all of it is told."""
+    try:
+        await tell()
+    except Unavailable as trouble:
+        _log.warning("store.unavailable", code=trouble.code, reason=trouble.message)
+    except MailRefused as refusal:
+        _log.warning("mail.refused", reason=str(refusal))
+    except Exception:
+        _log.exception("notice.failed")  # a bug here must not stop what is sent
+    else:
+        return True
+    return False

@@ -12,10 +12,11 @@ from hookline.core.unsubscribing import Rules
 from hookline.send.registry import Registry
 from hookline.store.contract import IntegrationHealth, NewRecovery, Recovery, Store
 
-__all__ = ["Standing", "Subscriptions"]
+__all__ = ["Span", "Standing", "Subscriptions"]
 
 LONGEST_DETAIL: Final = 200
 _RECOVERABLE: Final = frozenset({State.PARKED, State.DELIVERED})
+_NO_END: Final = b"\xff" * 16  # greater than every id: the store ends it where its deliveries end
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,21 @@ class Standing:
     integration: Integration
     health: IntegrationHealth
     rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which deliveries to recover: by when their events were accepted, and by state.
+
+    Attributes:
+        since: the first instant of it.
+        until: the first instant after it; None: all that there is when the recovery begins.
+        states: ``parked``, ``delivered`` or both.
+    """
+
+    since: int
+    until: int | None
+    states: frozenset[State]
 
 
 class Subscriptions:
@@ -96,31 +112,21 @@ class Subscriptions:
                 "the integration is subscribed already",
                 "POST …/recover sends again what it missed",
             )
-        now = self._clock()
-        health = await self._store.health(integration.id, now, self._rules)
-        since = health.success_at or 0
-        wanted = _everything(integration.id, now)._replace(parked_since=since)
-        return await self._store.count_recovery(wanted)
+        gate = await self._store.gate(integration.id)
+        wanted = _everything(integration.id, self._clock())
+        since = gate.health.success_at or 0
+        return await self._store.count_recovery(wanted._replace(parked_since=since))
 
-    async def recover(
-        self,
-        slug: str,
-        *,
-        since: int,
-        until: int | None,
-        states: frozenset[State],
-    ) -> Recovery:
+    async def recover(self, slug: str, span: Span) -> Recovery:
         """Send again what was accepted in a span. Raises ``NotFound``, ``Conflict``, ``Invalid``."""
-        wanted = await self._wanted(slug, since, until, states)
+        wanted = await self._wanted(slug, span)
         recovery = await self._store.begin_recovery(wanted)
         self._told()
         return recovery
 
-    async def count(
-        self, slug: str, *, since: int, until: int | None, states: frozenset[State]
-    ) -> Mapping[str, int]:
+    async def count(self, slug: str, span: Span) -> Mapping[str, int]:
         """What ``recover`` would send again: deliveries by why they are parked, or ``delivered``."""
-        return await self._store.count_recovery(await self._wanted(slug, since, until, states))
+        return await self._store.count_recovery(await self._wanted(slug, span))
 
     async def standing(self, slug: str) -> Standing:
         """How an integration stands. Raises ``NotFound``."""
@@ -138,40 +144,37 @@ class Subscriptions:
         self._on_chore()
         self._on_notice()
 
-    async def _wanted(
-        self, slug: str, since: int, until: int | None, states: frozenset[State]
-    ) -> NewRecovery:
+    async def _wanted(self, slug: str, span: Span) -> NewRecovery:
         integration = await self._registry.integration(slug)
         now = self._clock()
-        end = now + 1 if until is None else min(until, now + 1)
-        if since >= end:
+        until = None if span.until is None or span.until > now else span.until
+        if span.since >= (now + 1 if until is None else until):
             raise Invalid(
                 "empty-span",
                 "the span is empty: since is not before until, or lies in the future",
                 "give since as an instant that has passed, and until after it",
                 where="/since",
             )
-        if not states or states - _RECOVERABLE:
+        if not span.states or span.states - _RECOVERABLE:
             raise Invalid(
                 "invalid-states",
                 'what can be recovered is "parked", "delivered" or both',
                 'leave states out for ["parked"]',
                 where="/states",
             )
+        # Ids may be ahead of the clock: each event has a microsecond of its own (``send.clock.Ticker``).
         return _everything(integration.id, now)._replace(
-            states=states,
-            after_id=_before(since),
-            until_id=uuid7_floor(end),
+            states=span.states,
+            after_id=_before(span.since),
+            until_id=_NO_END if until is None else uuid7_floor(max(until, 0)),
         )
 
 
 def _everything(integration_id: int, now: int) -> NewRecovery:
-    return NewRecovery(
-        integration_id, frozenset({State.PARKED}), _before(0), uuid7_floor(now + 1), now
-    )
+    return NewRecovery(integration_id, frozenset({State.PARKED}), _before(0), _NO_END, now)
 
 
 def _before(instant: int) -> bytes:
-    """What is just before the first id of an instant."""
+    """What is just before the first id of an instant; ids begin with the epoch."""
     first = int.from_bytes(uuid7_floor(max(instant, 0)))
     return (first - 1).to_bytes(16)

@@ -25,6 +25,7 @@ from hookline.server.api.installations import Installations
 from hookline.server.api.integrations import Integrations
 from hookline.server.api.metrics import metrics
 from hookline.server.api.secrets import Secrets
+from hookline.server.api.subscriptions import Notices, Subscriptions
 from hookline.server.errors import HANDLERS
 from hookline.server.keys import KeyRing, admit
 from hookline.server.openapi import openapi_route
@@ -90,6 +91,8 @@ def make_app(
         route_handlers=[
             Integrations,
             Secrets,
+            Subscriptions,
+            Notices,
             Installations,
             Events,
             Deliveries,

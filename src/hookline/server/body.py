@@ -17,7 +17,17 @@ from hookline.core.errors import Invalid, Malformed, UnsupportedMedia
 from hookline.core.quoting import did_you_mean, excerpt, pointer
 from hookline.server.keys import admit
 
-__all__ = ["JSON", "NDJSON", "check_type", "read", "taken_by", "takes"]
+__all__ = [
+    "JSON",
+    "NDJSON",
+    "check_type",
+    "is_optional",
+    "may_take",
+    "read",
+    "read_if_any",
+    "taken_by",
+    "takes",
+]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -37,6 +47,16 @@ _MISSING = re.compile(r"Object missing required field `(?P<name>\w+)`")
 def takes(kind: type[msgspec.Struct]) -> dict[str, Any]:
     """What a route says of itself (``opt``) to declare the type of its body."""
     return {"takes": kind}
+
+
+def may_take(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """As ``takes``, for a route that can do without a body, too."""
+    return {"takes": kind, "optional": True}
+
+
+def is_optional(opt: Mapping[str, Any]) -> bool:
+    """Whether a route can do without the body that it takes."""
+    return bool(opt.get("optional"))
 
 
 def taken_by(opt: Mapping[str, Any]) -> type[msgspec.Struct] | None:
@@ -90,6 +110,14 @@ async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
             "the body is not JSON that can be read: it holds half of a surrogate pair",
             "escape both halves, such as \\ud83d\\ude00, or neither",
         ) from error
+
+
+async def read_if_any(request: Request[Any, Any, Any], kind: type[T]) -> T:
+    """As ``read``; without a body, a ``kind`` with nothing given, whatever the content type."""
+    if await request.body():
+        return await read(request, kind)
+    admit(request)  # once more, as there
+    return kind()
 
 
 def _invalid(text: str) -> Invalid:

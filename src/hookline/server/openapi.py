@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from hookline.core.scopes import Scope
 from hookline.send.intake import Limits
-from hookline.server.body import taken_by
+from hookline.server.body import is_optional, taken_by
 from hookline.server.errors import ErrorBody
 from hookline.server.keys import needed_for
 from hookline.server.publish import Accepted, AcceptedBatch, Warned
@@ -65,7 +65,7 @@ def openapi_route(limits: Limits) -> HTTPRouteHandler:
 def _document(app: Litestar, limits: Limits) -> dict[str, Any]:
     document = app.openapi_schema.to_schema()
     taken = list(_bodies(app))
-    kinds = {kind for _, _, kind in taken}
+    kinds = {kind for _, _, kind, _ in taken}
     _, schemas = msgspec.json.schema_components(
         (EventDocument, Accepted, AcceptedBatch, Warned, ErrorBody, *kinds),
         ref_template="#/components/schemas/{name}",
@@ -77,10 +77,10 @@ def _document(app: Litestar, limits: Limits) -> dict[str, Any]:
     components.setdefault("schemas", {}).update(schemas)
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     paths = document["paths"]
-    for path, method, kind in taken:
+    for path, method, kind, required in taken:
         schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
         content = {"application/json": {"schema": schema}}
-        paths[path][method]["requestBody"] = {"required": True, "content": content}
+        paths[path][method]["requestBody"] = {"required": required, "content": content}
     publishing = _publish_paths(limits)
     paths.update(publishing)
     for path, item in paths.items():
@@ -91,14 +91,14 @@ def _document(app: Litestar, limits: Limits) -> dict[str, Any]:
     return document
 
 
-def _bodies(app: Litestar) -> Iterator[tuple[str, str, type[msgspec.Struct]]]:
-    """Each operation that takes a body: its path, its method, and the body's type."""
+def _bodies(app: Litestar) -> Iterator[tuple[str, str, type[msgspec.Struct], bool]]:
+    """Each operation that takes a body: its path, its method, the body's type, whether it must be."""
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             kind = taken_by(handler.opt)
             if kind is not None:
                 for method in handler.http_methods:
-                    yield route.path_format, method.lower(), kind
+                    yield route.path_format, method.lower(), kind, not is_optional(handler.opt)
 
 
 def _finish(path: str, operation: dict[str, Any], scope: Scope) -> None:

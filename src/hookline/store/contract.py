@@ -26,6 +26,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from hookline.core.gate import Gate
 from hookline.core.lifecycle import State
 from hookline.core.matching import Candidate
 from hookline.core.model import Attempt, Delivery, Event, Installation, Integration, Kind, Policy
@@ -177,7 +178,7 @@ class NewRecovery(NamedTuple):
     Attributes:
         states: ``parked``, ``delivered`` or both.
         after_id: those with greater ids, which are those accepted later.
-        until_id: those with smaller ids.
+        until_id: those with smaller ids, and of them those that are there when it begins.
         parked_since: of the parked ones, those that were parked then or later.
     """
 
@@ -277,6 +278,7 @@ class DeliveryFilter:
     organization: str | None = None
     integration: str | None = None
     state: State | None = None
+    park_reason: str | None = None
     event_id: bytes | None = None
     before: bytes | None = None
     limit: int = 50
@@ -378,6 +380,17 @@ class Store(Credentials, Protocol):
 
     async def health(self, integration_id: int, now: int, rules: Rules) -> IntegrationHealth:
         """How an integration stands."""
+        ...
+
+    async def gate(self, integration_id: int) -> Gate:
+        """What decides whether an integration's next attempt may begin."""
+        ...
+
+    async def ahead_of(self, delivery_id: bytes) -> bytes | None:
+        """The delivery whose turn it is in the ordered lane in which this one waits.
+
+        None where it is this one's turn, its lane is not ordered, or it does not wait.
+        """
         ...
 
     async def notices(

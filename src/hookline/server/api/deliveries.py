@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from hookline.core import model
 from hookline.core.envelope import body
 from hookline.core.errors import Invalid, NotFound
-from hookline.core.explain import explain
+from hookline.core.explain import Surroundings, explain
 from hookline.core.headers import webhook_headers
 from hookline.core.instants import isoformat
 from hookline.core.lifecycle import State
@@ -36,6 +36,7 @@ __all__ = ["Deliveries"]
 _ID = re.compile(r"[0-9a-f]{32}")
 
 StateName = Literal["waiting", "leased", "delivered", "parked"]
+ParkReasonName = Literal["exhausted", "blocked", "gone", "unsubscribed", "deleted"]
 
 
 class Deliveries(Controller):
@@ -46,7 +47,7 @@ class Deliveries(Controller):
 
     @get(
         summary="List deliveries",
-        opt=asks("organization", "integration", "state", "before", "limit"),
+        opt=asks("organization", "integration", "state", "park_reason", "before", "limit"),
     )
     async def list_all(
         self,
@@ -54,6 +55,7 @@ class Deliveries(Controller):
         organization: FromQuery[str | None] = None,
         integration: FromQuery[str | None] = None,
         in_state: Annotated[StateName | None, QueryParameter(name="state")] = None,
+        park_reason: FromQuery[ParkReasonName | None] = None,
         before: Annotated[str | None, QueryParameter(description="the cursor of a page")] = None,
         limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
     ) -> DeliveryPage:
@@ -63,6 +65,7 @@ class Deliveries(Controller):
                 organization=organization,
                 integration=integration,
                 state=None if in_state is None else State(in_state),
+                park_reason=park_reason,
                 before=None if before is None else _cursor(before),
                 limit=limit + 1,
             )
@@ -85,11 +88,14 @@ class Deliveries(Controller):
         delivery = await _find(engine, id)
         attempts = await engine.store.attempts(bytes.fromhex(delivery.id))
         integration = await engine.store.integration(delivery.integration)
-        policy = None
+        policy = around = None
         # One that was registered later has only the slug in common.
         if integration is not None and integration.created_at <= delivery.accepted_at:
             policy = integration.policy
-        sentences = explain(delivery, attempts, policy, engine.clock())
+            gate = await engine.store.gate(integration.id)
+            ahead = await engine.store.ahead_of(bytes.fromhex(delivery.id))
+            around = Surroundings(integration, gate, None if ahead is None else ahead.hex())
+        sentences = explain(delivery, attempts, policy, engine.clock(), around)
         return Explanation(delivery.id, delivery.state.value, list(sentences))
 
     @post("/{id:str}/replay", summary="Replay a delivery", status_code=202)

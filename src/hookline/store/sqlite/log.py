@@ -12,7 +12,15 @@ from hookline.core.outcome import Counted
 from hookline.store.contract import AttemptBody, DeliveryFilter
 from hookline.store.sqlite.database import QUERIES
 
-__all__ = ["attempt_body", "attempts", "deliveries", "delivery", "events", "latest_instant"]
+__all__ = [
+    "ahead_of",
+    "attempt_body",
+    "attempts",
+    "deliveries",
+    "delivery",
+    "events",
+    "latest_instant",
+]
 
 Connection = sqlite3.Connection
 
@@ -34,6 +42,7 @@ def deliveries(connection: Connection, filter_: DeliveryFilter) -> list[Delivery
         "o.slug = ?": filter_.organization,
         "d.integration_id IN (SELECT id FROM integrations WHERE slug = ?)": filter_.integration,
         "d.state = ?": filter_.state,
+        "d.park_reason = ?": filter_.park_reason,
         "d.event_id = ?": filter_.event_id,
         "d.id < ?": filter_.before,
     }
@@ -48,6 +57,12 @@ def delivery(connection: Connection, delivery_id: bytes) -> Delivery | None:
     sql = f"{QUERIES['delivery_columns']} WHERE d.id = ?"
     row = connection.execute(sql, (delivery_id,)).fetchone()
     return None if row is None else _delivery(row)
+
+
+def ahead_of(connection: Connection, delivery_id: bytes) -> bytes | None:
+    """The delivery whose turn it is in the ordered lane in which this one waits."""
+    row = connection.execute(QUERIES["ahead_of"], {"id": delivery_id}).fetchone()
+    return None if row is None or row[0] == delivery_id else bytes(row[0])
 
 
 def attempts(connection: Connection, delivery_id: bytes) -> list[Attempt]:

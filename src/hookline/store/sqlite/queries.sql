@@ -182,6 +182,24 @@ JOIN installations AS i ON i.id = d.installation_id
 LEFT JOIN lanes AS l
 ON l.organization_id = d.organization_id AND l.integration_id = d.integration_id
 
+-- ahead_of --
+-- The first of an ordered lane: what is under way, else what is due first.
+SELECT h.id FROM deliveries AS d
+JOIN lanes AS l ON l.organization_id = d.organization_id AND l.integration_id = d.integration_id
+JOIN deliveries AS h ON h.id = coalesce(
+    (
+        SELECT id FROM deliveries INDEXED BY deliveries_leased
+        WHERE state = 'leased' AND organization_id = d.organization_id
+        AND integration_id = d.integration_id LIMIT 1
+    ),
+    (
+        SELECT id FROM deliveries
+        WHERE state = 'waiting' AND organization_id = d.organization_id
+        AND integration_id = d.integration_id ORDER BY due_at, id LIMIT 1
+    )
+)
+WHERE d.id = :id AND d.state = 'waiting' AND l.ordered
+
 -- attempts --
 -- A delivery's attempts, oldest first.
 SELECT

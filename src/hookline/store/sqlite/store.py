@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from hookline.core.errors import Conflict, Unavailable
+from hookline.core.gate import Gate
 from hookline.core.matching import Candidate
 from hookline.core.model import Attempt, Delivery, Event, Installation, Integration
 from hookline.core.notice import Notice
@@ -211,6 +212,12 @@ class SqliteStore:
 
     async def health(self, integration_id: int, now: int, rules: Rules) -> IntegrationHealth:
         return await self._read(lambda c: subscriptions.health(c, integration_id, now, rules))
+
+    async def gate(self, integration_id: int) -> Gate:
+        return await self._read(lambda c: subscriptions.gate_of(c, integration_id))
+
+    async def ahead_of(self, delivery_id: bytes) -> bytes | None:
+        return await self._read(lambda c: log.ahead_of(c, delivery_id))
 
     async def notices(
         self, *, before: int | None, integration_id: int | None, limit: int

@@ -13,7 +13,7 @@ newer event must not come between.
 
 import json
 import sqlite3
-from typing import Any, Final
+from typing import Any
 
 from hookline.core.errors import Conflict
 from hookline.core.gate import Closed, Gate
@@ -30,6 +30,7 @@ __all__ = [
     "begin_recovery",
     "close_notice",
     "count_recovery",
+    "gate_of",
     "health",
     "notice_warning",
     "notices",
@@ -44,8 +45,6 @@ __all__ = [
 
 Connection = sqlite3.Connection
 
-LAST_ID: Final = b"\xff" * 16
-
 
 def unsubscribe(connection: Connection, gate: Gate, reason: Reason, detail: str, now: int) -> bool:
     """Let an integration receive no more events; whether some of what waits is still to be parked."""
@@ -58,7 +57,7 @@ def unsubscribe(connection: Connection, gate: Gate, reason: Reason, detail: str,
 
 def unsubscribe_by_hand(connection: Connection, integration_id: int, detail: str, now: int) -> bool:
     """Unsubscribe because an operator wants it. Raises ``Conflict`` where it is so already."""
-    gate = _gate(connection, integration_id)
+    gate = gate_of(connection, integration_id)
     if gate.closed is not None:
         raise Conflict(
             "already-unsubscribed",
@@ -76,7 +75,7 @@ def resubscribe(
     Raises:
         Conflict: it is subscribed.
     """
-    gate = _gate(connection, integration_id)
+    gate = gate_of(connection, integration_id)
     if gate.closed is not Closed.UNSUBSCRIBED:
         raise Conflict(
             "already-subscribed",
@@ -96,7 +95,8 @@ def resubscribe(
     return begin_recovery(connection, recovery._replace(parked_since=missed_since))
 
 
-def _gate(connection: Connection, integration_id: int) -> Gate:
+def gate_of(connection: Connection, integration_id: int) -> Gate:
+    """What decides whether an integration's next attempt may begin."""
     return read_gates(connection, [integration_id])[integration_id]
 
 
@@ -124,29 +124,32 @@ def count_recovery(connection: Connection, new: NewRecovery) -> dict[str, int]:
 
 def begin_recovery(connection: Connection, new: NewRecovery) -> Recovery:
     """Begin to make deliveries wait again. Raises ``Conflict`` while unsubscribed."""
-    if _gate(connection, new.integration_id).closed is not None:
+    if gate_of(connection, new.integration_id).closed is not None:
         raise Conflict(
             "integration-unsubscribed",
             "the integration is unsubscribed: what is recovered could not be sent",
             "resubscribe it first: POST …/resubscribe, which recovers too if asked",
         )
-    cursor = connection.execute(
-        QUERIES["insert_recovery"],
-        (
-            new.integration_id,
-            json.dumps(sorted(new.states)),
-            new.parked_since,
-            new.after_id,
-            new.until_id,
-            new.now,
-        ),
-    )
+    values = (new.integration_id, json.dumps(sorted(new.states)), new.parked_since)
+    span = (new.after_id, _end(connection, new), new.now)
+    cursor = connection.execute(QUERIES["insert_recovery"], (*values, *span))
     made = _recovery_by(connection, "id = ?", int(cursor.lastrowid or 0))
     if _is_ordered(connection, new.integration_id):
         while made.done_at is None:
             _advance(connection, made, 1_000, new.now)
             made = _recovery_by(connection, "id = ?", made.id)
     return made
+
+
+def _end(connection: Connection, new: NewRecovery) -> bytes:
+    # What comes while it goes on is none of its business, and what is parked at this moment is, though
+    # it may have been accepted after the caller looked at the clock.
+    (newest,) = connection.execute(
+        "SELECT max(id) FROM deliveries WHERE integration_id = ?", (new.integration_id,)
+    ).fetchone()
+    if newest is None:
+        return new.after_id
+    return min(new.until_id, (int.from_bytes(newest) + 1).to_bytes(16))
 
 
 def recover_some(connection: Connection, limit: int, now: int) -> bool:
@@ -167,7 +170,7 @@ def _advance(connection: Connection, recovery: Recovery, limit: int, now: int) -
     else:
         rows = connection.execute(QUERIES["parked_to_recover"], span).fetchall()
         chosen = [row[0] for row in rows if row[1] >= recovery.parked_since]
-    closed = _gate(connection, recovery.integration_id).closed is not None
+    closed = gate_of(connection, recovery.integration_id).closed is not None
     moved = 0 if closed else make_wait(connection, chosen, now)
     after_id = rows[-1][0] if rows else recovery.after_id
     done_at = now if closed or len(rows) < limit else None
@@ -254,7 +257,7 @@ def health(
     connection: Connection, integration_id: int, now: int, rules: Rules
 ) -> IntegrationHealth:
     """How an integration stands."""
-    gate = _gate(connection, integration_id)
+    gate = gate_of(connection, integration_id)
     span = {"integration_id": integration_id, "since": now - rules.span_us}
     (timeouts,) = connection.execute(QUERIES["timeouts_since"], span).fetchone()
     waiting, parked = connection.execute(
