@@ -1,0 +1,152 @@
+"""One life of a Hookline, from its start to its end, by hand or by a crash."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+from tests.simulation.ledger import Ledger
+from tests.simulation.loop import Life, now_us
+from tests.simulation.observed import CrashPoint, ObservedStore
+from tests.simulation.receivers import Receivers, SimulatedSender
+
+from hookline.send.directory import Directory
+from hookline.send.dispatch import Dispatcher, Limits
+from hookline.send.publish import Publisher
+from hookline.send.registry import Registry
+from hookline.store.sqlite.store import SqliteStore
+from hookline.store.vault import Vault
+
+__all__ = ["ConnectionLost", "Process"]
+
+T = TypeVar("T")
+EPOCH = 1_800_000_000_000_000
+
+
+class ConnectionLost(Exception):
+    """The process was not there, or ended before it answered."""
+
+
+class Wall:
+    """The machine's clock, which somebody sets forth and back."""
+
+    def __init__(self) -> None:
+        self.offset = 0
+
+    def __call__(self) -> int:
+        return EPOCH + now_us() + self.offset
+
+
+class Process:
+    """A life of Hookline: ``start`` it, send it ``request``s, ``stop`` or ``crash`` it."""
+
+    def __init__(
+        self,
+        number: int,
+        path: Path,
+        *,
+        ledger: Ledger,
+        receivers: Receivers,
+        wall: Wall,
+        seed: str,
+        limits: Limits,
+    ):
+        self.number = number
+        self.crash_point = CrashPoint()
+        self._path = path
+        self._ledger = ledger
+        self._receivers = receivers
+        self._wall = wall
+        self._chance = Random(f"{seed} life {number}")
+        self._limits = limits
+        self._life = Life()
+        self._up = False
+
+    async def start(self) -> None:
+        """Open the file and begin to dispatch."""
+        await self._within(self._start())
+        self._up = True
+
+    async def _start(self) -> None:
+        self.clock = clock = self._wall
+        entropy = self._chance.randbytes
+        leased_at: dict[bytes, int] = {}
+        self.store = ObservedStore(
+            await SqliteStore.open(self._path, clock()),
+            self._ledger,
+            life=self.number,
+            leased_at=leased_at,
+            crash=self.crash_point,
+        )
+        vault = Vault(b"k" * 32)
+        directory = Directory(self.store, vault)
+        self.dispatcher = Dispatcher(
+            self.store,
+            directory,
+            clock=clock,
+            dice=self._chance.random,
+            entropy=entropy,
+            limits=self._limits,
+        )
+        common: Any = {"clock": clock, "entropy": entropy, "on_deliveries": self.dispatcher.wake}
+        self.publisher = Publisher(self.store, directory, **common)
+        self.registry = Registry(self.store, directory, vault, **common)
+        self._sender = SimulatedSender(
+            self._ledger,
+            self._receivers,
+            life=self.number,
+            clock=clock,
+            leased_at=leased_at,
+            completed=self.dispatcher.completed,
+        )
+        await directory.load()
+        self.dispatcher.start(self._sender)
+        self._running = asyncio.create_task(self.dispatcher.run())
+        self._ledger.trace.note("start", self.number)
+
+    async def _within(self, work: Any) -> Any:
+        """Run in this life; ``ConnectionLost`` where it ends before the work does."""
+        task = asyncio.get_running_loop().create_task(work, context=self._life.context())
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if self._life.alive:
+                raise
+            raise ConnectionLost from None
+
+    async def request(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Ask it for something, as a client does.
+
+        Raises:
+            ConnectionLost: it is not up, or ended before it answered.
+        """
+        if not self._up or not self._life.alive:
+            raise ConnectionLost
+
+        async def ask() -> T:
+            return await work()
+
+        answer: T = await self._within(ask())
+        return answer
+
+    async def stop(self) -> None:
+        """As on SIGTERM: begin nothing, settle what is under way, let go of the file."""
+        self._ledger.trace.note("stop", self.number)
+        self._up = False
+        self.dispatcher.stop_leasing()
+        await self._running
+        self._sender.close()
+        await self._within(self.store.close())
+        await self._life.end()
+
+    async def crash(self) -> None:
+        """As on SIGKILL: nothing runs on, and nothing is said to anybody."""
+        self._ledger.trace.note("crash", self.number)
+        self._ledger.crashed[self.number] = now_us()
+        self._up = False
+        self._life.alive = False
+        self.store.drop()
+        self._sender.close()
+        await self._life.end()
+        self._ledger.trace.note("dead", self.number)
