@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from bench.load import event
+from hookline.send.clock import Ticker, wall_us
 from hookline.send.directory import Directory
-from hookline.send.engine import now_us
 from hookline.send.intake import Limits, read_event
 from hookline.send.publish import Publisher
 from hookline.store.sqlite.store import SqliteStore
@@ -19,10 +19,15 @@ INTEGRATIONS = 20
 
 async def main() -> None:
     path, count = Path(sys.argv[1]) / "bench.db", int(sys.argv[2])
-    store = await SqliteStore.open(path, now_us())
+    store = await SqliteStore.open(path, wall_us())
     directory = Directory(store, Vault(load_key(None, path)))
     publisher = Publisher(
-        store, directory, clock=now_us, entropy=os.urandom, on_deliveries=lambda: None
+        store,
+        directory,
+        clock=wall_us,
+        ticker=Ticker(wall_us),
+        entropy=os.urandom,
+        on_deliveries=lambda: None,
     )
     for start in range(0, count, 500):
         submissions = [

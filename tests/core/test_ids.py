@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.core.ids import uuid7
+from hookline.core.ids import instant_of, uuid7
 
 INSTANTS = st.integers(0, (2**48 - 1) * 1000 + 999)
 CHANCE = st.binary(min_size=8, max_size=8)
@@ -62,3 +62,16 @@ def test_the_wrong_amount_of_chance_is_refused(size):
     """Too little would collide; too much is a misunderstanding."""
     with pytest.raises(ValueError, match="8 random bytes"):
         uuid7(0, bytes(size))
+
+
+@given(INSTANTS, CHANCE)
+def test_the_microsecond_can_be_read_back(now_us, chance):
+    """Exactly, for every time and all chance."""
+    assert instant_of(uuid7(now_us, chance)) == now_us
+
+
+@pytest.mark.parametrize("size", [0, 8, 15, 17])
+def test_only_16_bytes_are_read(size):
+    """Anything else is no identifier."""
+    with pytest.raises(ValueError, match="16 bytes"):
+        instant_of(bytes(size))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hookline.core.errors import Invalid
 from hookline.core.matching import Candidate, considered_from, plan, plan_for_one
-from hookline.core.model import BodyEncoding, Considered, Kind, Status
+from hookline.core.model import BodyEncoding, Considered, Kind
 from hookline.core.resources import DOCUMENTED, define
 
 ISSUE, ALERT, LIFECYCLE = (DOCUMENTED[name] for name in ("issue", "event_alert", "installation"))
@@ -24,7 +24,6 @@ def candidate(slug: str = "app", number: int = 1, **values) -> Candidate:
         "kind": Kind.INTERNAL,
         "resources": frozenset({"issue"}),
         "alertable": False,
-        "status": Status.SUBSCRIBED,
         "body_encoding": BodyEncoding.JAVASCRIPT,
     }
     return Candidate(**defaults | values)
@@ -32,7 +31,6 @@ def candidate(slug: str = "app", number: int = 1, **values) -> Candidate:
 
 ALERTABLE = {"alertable": True}
 PUBLIC = {"kind": Kind.PUBLIC}
-OFF = {"status": Status.UNSUBSCRIBED}
 
 
 @pytest.mark.parametrize(
@@ -51,10 +49,6 @@ OFF = {"status": Status.UNSUBSCRIBED}
         (LIFECYCLE, PUBLIC, None, True, "public"),
         (LIFECYCLE, {}, None, False, "internal"),
         (LIFECYCLE, {}, ["app"], True, "named in targets"),
-        (ISSUE, OFF, None, False, "the integration is unsubscribed"),
-        (ALERT, OFF | ALERTABLE, None, False, "the integration is unsubscribed"),
-        (ALERT, OFF, ["app"], False, "the integration is unsubscribed"),
-        (LIFECYCLE, OFF | PUBLIC, None, False, "the integration is unsubscribed"),
     ],
 )  # fmt: skip
 def test_one_candidate(resource, values, targets, chosen, reason):
@@ -117,7 +111,7 @@ def test_the_ascii_spelling_is_made_for_the_chosen(encodings, any_ascii):
 
 def test_a_plan_for_one():
     """What concerns one installation goes to it, whatever it subscribes to."""
-    one = candidate(resources=frozenset(), status=Status.UNSUBSCRIBED)
+    one = candidate(resources=frozenset())
     made = plan_for_one(one, "it was installed")
     assert made.chosen == (one,)
     expected = (Considered("uuid of app", "app", True, "it was installed"),)
@@ -131,7 +125,6 @@ candidates = st.lists(
         kind=st.sampled_from(Kind),
         resources=st.frozensets(st.sampled_from(["issue", "error", "order"])),
         alertable=st.booleans(),
-        status=st.sampled_from(Status),
         body_encoding=st.sampled_from(BodyEncoding),
     ),
     max_size=6,

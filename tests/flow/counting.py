@@ -2,14 +2,21 @@
 
 It prints its port. Of FAIL_EVERY webhooks (0: none) one is answered 500 the first time it comes. A line
 on standard input is answered with one JSON line: how many webhooks came, how many distinct ones were
-answered 2xx, how many of those came again, and how many had a signature that does not verify.
+answered 2xx, how many of those came again, and how many had a signature that does not verify, or a
+Request-ID or body other than the first time. The line is an object of secrets to learn, by
+installation; or ``"accepted"``, for the event numbers answered 2xx, by installation; or ``"repeats"``,
+for the Request-ID of each webhook that came again after it was answered 2xx, with both instants
+(CLOCK_MONOTONIC, ns).
 """
 
 import asyncio
+import hashlib
 import hmac
 import json
 import sys
+import time
 from collections import Counter
+from typing import Any
 
 
 class Counting:
@@ -19,7 +26,9 @@ class Counting:
         self.fail_every = fail_every
         self.came: Counter[tuple[int, str]] = Counter()
         self.answered: Counter[tuple[int, str]] = Counter()
-        self.request_ids: dict[tuple[int, str], str] = {}
+        self.first: dict[tuple[int, str], tuple[str, bytes]] = {}
+        self.answered_at: dict[tuple[int, str], int] = {}
+        self.repeats: list[tuple[str, int, int]] = []
         self.wrong = 0
         self.secrets: dict[str, str] = {}
 
@@ -33,14 +42,25 @@ class Counting:
         )
         secret = self.secrets.get(uuid, "")
         expected = hmac.digest(secret.encode(), body, "sha256").hex()
-        first_id = self.request_ids.setdefault(key, headers["Request-ID"])
-        if headers["Sentry-Hook-Signature"] != expected or first_id != headers["Request-ID"]:
+        this = (headers["Request-ID"], hashlib.sha256(body).digest())
+        if headers["Sentry-Hook-Signature"] != expected or self.first.setdefault(key, this) != this:
             self.wrong += 1
+        now = time.monotonic_ns()
+        if key in self.answered_at:
+            self.repeats.append((headers["Request-ID"], self.answered_at[key], now))
         self.came[key] += 1
         if self.fail_every and self.came[key] == 1 and sum(map(hash, key)) % self.fail_every == 0:
             return 500
         self.answered[key] += 1
+        self.answered_at[key] = now
         return 204
+
+    def accepted(self) -> dict[str, list[int]]:
+        """The event numbers that were answered 2xx, by installation."""
+        found: dict[str, list[int]] = {}
+        for n, uuid in self.answered:
+            found.setdefault(uuid, []).append(n)
+        return found
 
     def stats(self) -> dict[str, int]:
         """The counts."""
@@ -50,6 +70,15 @@ class Counting:
             "again": self.answered.total() - len(self.answered),
             "wrong": self.wrong,
         }
+
+    def tell(self, asked: Any) -> Any:
+        """The answer to a line."""
+        if asked == "accepted":
+            return self.accepted()
+        if asked == "repeats":
+            return self.repeats
+        self.secrets |= asked
+        return self.stats()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection."""
@@ -73,8 +102,7 @@ async def main() -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
-        counting.secrets |= json.loads(line)
-        print(json.dumps(counting.stats()), flush=True)
+        print(json.dumps(counting.tell(json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":

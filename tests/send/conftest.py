@@ -13,6 +13,7 @@ import pytest
 from hookline.core.model import Timings
 from hookline.core.outcome import Answered, Outcome
 from hookline.core.request import Outbound
+from hookline.send.clock import Ticker
 from hookline.send.directory import Directory
 from hookline.send.dispatch import Dispatcher, InFlight, Limits
 from hookline.send.intake import Limits as IntakeLimits
@@ -127,11 +128,17 @@ async def bench(store: SqliteStore) -> AsyncIterator[Bench]:
         store,
         directory,
         clock=clock,
+        wall=clock,
         dice=lambda: 0.5,
         entropy=os.urandom,
         limits=Limits(),
     )
-    common: Any = {"clock": clock, "entropy": os.urandom, "on_deliveries": dispatcher.wake}
+    common: Any = {
+        "clock": clock,
+        "ticker": Ticker(clock),
+        "entropy": os.urandom,
+        "on_deliveries": dispatcher.wake,
+    }
     made = Bench(
         store,
         directory,

@@ -263,3 +263,34 @@ async def test_publishers_share_a_commit(bench):
     await asyncio.gather(*(bench.publish() for _ in range(40)))
     assert sum(groups) == 40
     assert len(groups) <= 5
+
+
+async def test_what_was_leased_is_begun_when_its_route_can_be_read_again(bench):
+    """Routes that cannot be read right after a lease cost a moment, not the time of a lease."""
+    routes, asked = bench.store.routes, []
+
+    async def failing(ids):
+        asked.append(ids)
+        if len(asked) <= 2:
+            raise Unavailable("database-io", "the disk failed to read", "")
+        return await routes(ids)
+
+    bench.store.routes = failing
+    await bench.register()
+    await bench.publish(3)
+    await bench.sender.wait(3)
+    await bench.settled()
+    assert await states(bench) == [State.DELIVERED] * 3
+    assert len(bench.sender.posted) == 3
+
+
+async def test_abandoning_settles_what_has_ended_and_leaves_the_rest(bench):
+    """One attempt ended, one hangs: the run ends, and only the second is still leased."""
+    bench.sender.script = None
+    await bench.register()
+    await bench.publish(2)
+    await bench.sender.wait(2)
+    bench.sender.finish(0, Answered(204))
+    bench.dispatcher.abandon()
+    await bench.settled()
+    assert sorted(await states(bench)) == [State.DELIVERED, State.LEASED]

@@ -159,3 +159,33 @@ async def test_changes_at_once_do_not_undo_one_another(bench):
     )
     integration = await bench.registry.integration("app")
     assert (integration.name, integration.policy.timeout_ms) == ("N19", 19_000)
+
+
+async def test_ids_sort_in_the_order_of_acceptance(bench):
+    """One after another, in batches and with others in one commit, while the clock stands still."""
+    record, committed = bench.store.record, []
+
+    async def watched(events):
+        committed.extend(event.id.hex() for event in events)
+        return await record(events)
+
+    bench.store.record = watched
+    await bench.register()
+    batch = [{"data": {"n": n}} for n in range(4)]
+    answers = await asyncio.gather(*(bench.publish_batch(*batch) for _ in range(10)))
+    answers += [await bench.publish() for _ in range(3)]
+    assert committed == sorted(set(committed))
+    assert len(committed) == 43
+    assert all(ids == sorted(ids) for ids in ([each.id for each in answer] for answer in answers))
+
+
+async def test_an_announcement_has_its_place_in_the_order(bench):
+    """What says that an app was installed sorts after the event before it, and before the next."""
+    hub = {"name": "Hub", "webhook_url": "https://hub.example.com/", "kind": "public"}
+    await bench.registry.create_integration(hub | {"resources": ["issue"]})
+    installation, _ = await bench.registry.install("acme", "hub")
+    await bench.publish()
+    await bench.registry.uninstall(installation.uuid)
+    (created, published, deleted) = reversed(await bench.store.deliveries(DeliveryFilter()))
+    assert [created.action, published.resource, deleted.action] == ["created", "issue", "deleted"]
+    assert created.event < published.event < deleted.event

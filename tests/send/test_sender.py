@@ -34,9 +34,9 @@ class Wire:
         headers = (("Content-Type", "application/json"), ("Request-ID", "a" * 32))
         request = Outbound(url, headers, b'{"a":1}', 2_000, "0" * 64, 0)._replace(**given)
         key = next(self._keys)
-        self._waiting[key] = self._loop.create_future()
+        answer = self._waiting[key] = self._loop.create_future()
         self.sender.post([(key, request)])
-        return self._waiting[key]
+        return answer
 
     def _take(self, batch: list[Completed]) -> None:
         for each in batch:

@@ -1,5 +1,6 @@
 """Serving: the socket, what is said of a port that is taken, what is let go of, what is not HTTP."""
 
+import asyncio
 import socket
 import time
 from contextlib import closing
@@ -12,6 +13,8 @@ import pytest
 from hookline.core.errors import UsageError
 from hookline.server.serve import serving
 from hookline.settings import Settings
+
+EVENT = b'{"resource":"issue","action":"created","data":{}}'
 
 
 def _settings(folder: Path, **more: str) -> Settings:
@@ -118,3 +121,25 @@ def test_hanging_up_in_the_middle_of_a_body(live: Any, path: str) -> None:
     live.raw(head.encode() + body, hang_up=True)
     assert live.get("/healthz")["status"] == "ok"
     assert live.stored() == before
+
+
+async def test_a_request_under_way_is_answered_when_it_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A publisher in the middle of its body is waited for a moment, and told that it is stored."""
+    monkeypatch.setattr("hookline.server.serve.GRACE_S", 10)  # a busy machine may need more of it
+    async with serving(_settings(tmp_path, HOOKLINE_API_KEY="k" * 40)) as served:
+        port = int(served.url.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = "POST /api/v1/organizations/acme/events HTTP/1.1\r\nHost: x\r\n"
+        head += f"Authorization: Bearer {'k' * 40}\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: {len(EVENT)}\r\n\r\n".encode() + EVENT[:10])
+        await writer.drain()
+        async with httpx.AsyncClient(trust_env=False) as client:  # it is read by now
+            assert (await client.get(f"{served.url}/healthz")).status_code == 200
+        asyncio.get_running_loop().call_later(0.2, writer.write, EVENT[10:])  # it stops by then
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 202 ")
+    assert b"connection: close" in answer

@@ -24,6 +24,7 @@ from hookline.core.model import (
 )
 from hookline.core.outcome import Counted
 from hookline.core.schedule import DEFAULT_SCHEDULE
+from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import Delivered, Verdict
 from hookline.store.contract import (
     Leased,
@@ -41,6 +42,7 @@ from hookline.store.sqlite.store import SqliteStore
 START = 1_800_000_000_000_000  # µs since the epoch; every test's clock begins here
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
+RULES = Rules()
 
 
 async def open_sqlite(folder: Path) -> Store:
@@ -181,11 +183,18 @@ class World:
         return [event.deliveries[0].id for event in events]
 
     async def lease(
-        self, *, at: int = START, limit: int = 1000, token: int | None = None
+        self,
+        *,
+        at: int = START,
+        limit: int = 1000,
+        slow_limit: int = 1000,
+        token: int | None = None,
     ) -> Leases:
         """Lease for a minute, under a token of its own."""
         token = next(self._numbers) if token is None else token
-        return await self.store.lease(limit=limit, now=at, until=at + MINUTE, token=token)
+        return await self.store.lease(
+            limit=limit, slow_limit=slow_limit, now=at, until=at + MINUTE, token=token
+        )
 
     async def leased(self, *, at: int = START, limit: int = 1000) -> list[Leased]:
         return (await self.lease(at=at, limit=limit)).deliveries
@@ -197,6 +206,8 @@ class World:
         *,
         at: int = START,
         outcome: Counted = Counted.SUCCESS,
+        status: int | None = 204,
+        asked_us: int | None = None,
     ) -> Settlement:
         """What an attempt brought: delivered, unless another verdict is given."""
         attempt = Attempt(
@@ -205,7 +216,7 @@ class World:
             url="https://hooks.example.com/then",
             outcome=outcome,
             detail="detail",
-            status=204,
+            status=status,
             signature="ab" * 32,
             timings=Timings(1, 2, 3, 4, 5),
             address="192.0.2.1:443",
@@ -215,14 +226,25 @@ class World:
             response_cut=True,
         )
         return Settlement(
-            leased.id, leased.token, leased.integration_id, attempt, verdict or Delivered(), at
+            leased.id,
+            leased.token,
+            leased.organization_id,
+            leased.integration_id,
+            attempt,
+            verdict or Delivered(),
+            at,
+            asked_us,
         )
 
     async def settle(
         self, leased: Leased, verdict: Verdict | None = None, *, at: int = START
     ) -> bool:
-        (counted,) = await self.store.settle([self.settlement(leased, verdict, at=at)])
+        (counted,) = await self.settle_all([self.settlement(leased, verdict, at=at)])
         return counted
+
+    async def settle_all(self, settlements: list[Settlement], rules: Rules = RULES) -> list[bool]:
+        """Which of these counted."""
+        return (await self.store.settle(settlements, rules)).counted
 
     async def delivery(self, delivery_id: bytes) -> Delivery:
         found = await self.store.delivery(delivery_id)

@@ -163,7 +163,7 @@ class Life(RuleBasedStateMachine):
         settlements = [
             self.world.settlement(each, values[word], at=self.now) for each, word in batch
         ]
-        assert self.run(self.world.store.settle(settlements)) == expected
+        assert self.run(self.world.settle_all(settlements)) == expected
 
     def settled(self, leased, verdict) -> bool:
         known = self.model[leased.id]
@@ -198,7 +198,8 @@ class Life(RuleBasedStateMachine):
     def replay(self, data):
         delivery_id = data.draw(st.sampled_from(list(self.model)))
         known = self.model[delivery_id]
-        if known["state"] in (State.WAITING, State.LEASED):
+        dead = self.caps[known["lane"]] is None
+        if dead or known["state"] in (State.WAITING, State.LEASED):
             with pytest.raises(Conflict):
                 self.run(self.world.store.replay(delivery_id, self.now))
         else:
@@ -256,7 +257,7 @@ class Life(RuleBasedStateMachine):
             held = [each for each in self.handed_out if self.settled(each, Delivered())]
             assert held, "something waits, but nothing can be leased"
             batch = [self.world.settlement(each, at=self.now) for each in held]
-            assert all(self.run(self.world.store.settle(batch)))
+            assert all(self.run(self.world.settle_all(batch)))
             self.states_are_the_models()
         assert self.of(State.LEASED) == []
 

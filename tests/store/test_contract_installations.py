@@ -6,7 +6,7 @@ import pytest
 
 from hookline.core.errors import Conflict, NotFound
 from hookline.core.matching import Candidate
-from hookline.core.model import BodyEncoding, Kind, Status
+from hookline.core.model import BodyEncoding, Kind
 from hookline.store.contract import Route
 
 
@@ -121,7 +121,7 @@ async def test_candidates(world):
     )
     organization_id, found = await world.store.candidates("acme")
     assert organization_id == app.installation.organization_id
-    common = (frozenset({"issue"}), False, Status.SUBSCRIBED)
+    common = (frozenset({"issue"}), False)
     assert found == [
         Candidate(
             app.installation.id,
@@ -151,7 +151,7 @@ async def test_routes(world):
     await world.store.delete_integration(made[1].id, world.START)
     routes = await world.store.routes([made[1].id, made[0].id, 999])
     assert sorted(routes, key=lambda route: route.integration_id) == [
-        Route(each.id, each.uuid, each.webhook_url, each.policy, new.sealed_secret)
+        Route(each.id, each.uuid, each.slug, each.webhook_url, each.policy, new.sealed_secret)
         for each, new in zip(made[:2], news, strict=False)
     ]
 

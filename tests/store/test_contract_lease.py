@@ -18,7 +18,9 @@ async def test_a_lease_holds_all_that_a_request_needs(world):
     assert leased._asdict() == {
         "id": event.deliveries[0].id,
         "token": 77,
+        "organization_id": app.installation.organization_id,
         "integration_id": app.integration.id,
+        "slow": False,
         "installation": app.installation.uuid,
         "resource": "comment",
         "action": "updated",
@@ -175,7 +177,7 @@ async def test_what_the_limit_left_is_ready_at_once(world):
 
 
 async def test_a_lease_that_ran_out_comes_back(world):
-    """At its end, and not before, a delivery waits again, due at once, as if never attempted."""
+    """At its end, and not before, a delivery waits again, due as it was, as if never attempted."""
     app = await world.app()
     await world.waiting(app)
     (held,) = await world.leased()
@@ -184,7 +186,7 @@ async def test_a_lease_that_ran_out_comes_back(world):
     assert await world.state(held.id) == State.LEASED
     assert await world.store.rescue(end) == 1
     back = await world.delivery(held.id)
-    assert (back.state, back.due_at, back.attempts_made) == (State.WAITING, end, 0)
+    assert (back.state, back.due_at, back.attempts_made) == (State.WAITING, world.START, 0)
     (again,) = await world.leased(at=end)
     assert (again.id, again.token != held.token) == (held.id, True)
 
@@ -210,6 +212,17 @@ async def test_rescue_takes_only_what_ran_out(world):
     assert await world.store.rescue(world.START + world.MINUTE) == 1
     assert await world.store.rescue(world.START + world.MINUTE) == 0
     assert sorted([await world.state(old), await world.state(young)]) == ["leased", "waiting"]
+
+
+async def test_rescue_keeps_what_the_caller_has_under_way(world):
+    """A lease that looks run out, of an attempt that is in hand: it stays, and settles as usual."""
+    app = await world.app(max_in_flight=3)
+    await world.waiting(app, 3)
+    kept, *others = await world.leased()
+    end = world.START + world.MINUTE
+    assert await world.store.rescue(end, {kept.id, world.new_id()}) == 2
+    assert {each.id for each in await world.leased(at=end)} == {each.id for each in others}
+    assert await world.settle(kept, at=end)
 
 
 async def test_a_rescued_delivery_refuses_its_old_token(world):

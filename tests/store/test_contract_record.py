@@ -133,7 +133,7 @@ async def test_a_batch_larger_than_any_one_statement(world):
         assert [answer.id for answer in answers] == [event.id.hex() for event in events]
         leased = await world.leased(at=world.START + count)
         assert [each.id for each in leased] == [event.deliveries[0].id for event in events]
-        await world.store.settle([world.settlement(each) for each in leased])
+        await world.settle_all([world.settlement(each) for each in leased])
 
 
 async def test_events_share_a_plan(world):

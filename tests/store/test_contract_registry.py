@@ -7,7 +7,8 @@ import pytest
 
 from hookline.core.errors import Conflict, NotFound
 from hookline.core.lifecycle import State
-from hookline.core.model import BodyEncoding, Integration, Kind, Policy, Status
+from hookline.core.model import BodyEncoding, Integration, Kind, Policy
+from hookline.core.rate import Period, RateLimit
 from hookline.core.schedule import RetrySchedule
 from hookline.core.verdict import Delivered, Parked, ParkReason, RetryAt
 from hookline.store.contract import ApiKey
@@ -27,7 +28,7 @@ def registered(new, integration_id: int) -> Integration:
         client_id=new.client_id,
         resources=new.resources,
         alertable=new.alertable,
-        status=Status.SUBSCRIBED,
+        unsubscribed=None,
         policy=new.policy,
         created_at=new.now,
         updated_at=new.now,
@@ -41,7 +42,14 @@ async def test_an_integration_comes_back_as_registered(world, kind):
         world.new_integration("app", kind=kind),
         alertable=True,
         resources=("issue", "order"),
-        policy=Policy(2500, 7, RetrySchedule((0.5, 60)), BodyEncoding.ASCII),
+        policy=Policy(
+            2500,
+            7,
+            RetrySchedule((0.5, 60)),
+            BodyEncoding.ASCII,
+            RateLimit(30, Period.MINUTE),
+            ordered=True,
+        ),
     )
     made = await world.store.create_integration(new)
     assert made == registered(new, made.id)
@@ -94,7 +102,9 @@ async def test_an_update_replaces_what_may_change(world):
         webhook_url="https://other.example/",
         resources=(),
         alertable=True,
-        policy=Policy(30_000, 1, RetrySchedule((1,)), BodyEncoding.ASCII),
+        policy=Policy(
+            30_000, 1, RetrySchedule((1,)), BodyEncoding.ASCII, RateLimit(1, Period.SECOND)
+        ),
         updated_at=world.START + 1,
     )
     assert await world.store.update_integration(changed) == changed

@@ -54,7 +54,7 @@ async def test_an_attempt_comes_back_as_it_was_stored(world, outcome):
     settlement = world.settlement(held, outcome=outcome)
     silent = settlement.attempt._replace(status=None, response_head=b"", response_cut=False)
     for attempt in (settlement.attempt, silent._replace(number=2)):
-        assert await world.store.settle(
+        assert await world.settle_all(
             [settlement._replace(attempt=attempt, verdict=RetryAt(world.START))]
         ) == [True]
         (held,) = await world.leased()
@@ -69,7 +69,7 @@ async def test_an_attempt_comes_back_as_it_was_stored(world, outcome):
 
 async def test_nothing_to_settle(world):
     """No settlements, no answers."""
-    assert await world.store.settle([]) == []
+    assert await world.settle_all([]) == []
 
 
 @pytest.mark.parametrize("verdict", [Delivered(), RetryAt(0), Parked(ParkReason.GONE)])
@@ -106,7 +106,7 @@ async def test_a_mixed_batch_settles_the_good_ones(world, size):
     lost = {index for index in range(size) if index % 3 == 1}
     for index in lost:
         settlements[index] = settlements[index]._replace(token=1_000_000)
-    assert await world.store.settle(settlements) == [index not in lost for index in range(size)]
+    assert await world.settle_all(settlements) == [index not in lost for index in range(size)]
     for index, each in enumerate(leased):
         expected = (State.LEASED, 0) if index in lost else (State.DELIVERED, 1)
         assert (await world.state(each.id), len(await world.store.attempts(each.id))) == expected
@@ -119,7 +119,7 @@ async def test_verdicts_may_differ_within_a_batch(world):
     verdicts = [Delivered(), RetryAt(world.START + 9), Parked(ParkReason.EXHAUSTED)]
     leased = await world.leased()
     settlements = [world.settlement(*pair) for pair in zip(leased, verdicts, strict=True)]
-    assert await world.store.settle(settlements) == [True] * 3
+    assert await world.settle_all(settlements) == [True] * 3
     found = [await world.delivery(each.id) for each in leased]
     assert [(each.state, each.park_reason, each.due_at) for each in found] == [
         (State.DELIVERED, None, None),
@@ -135,7 +135,7 @@ async def test_settling_twice_counts_once(world):
     one, two = await world.leased()
     assert await world.settle(one) is True
     assert await world.settle(one) is False
-    assert await world.store.settle([world.settlement(two)] * 2) == [True, False]
+    assert await world.settle_all([world.settlement(two)] * 2) == [True, False]
     for each in (one, two):
         assert len(await world.store.attempts(each.id)) == 1
     assert len(await world.leased()) == 2
@@ -161,7 +161,7 @@ async def test_a_settlement_of_several_lanes(world):
     for app in apps:
         await world.waiting(app, 5)
     leased = await world.leased()
-    await world.store.settle([world.settlement(each) for each in leased])
+    await world.settle_all([world.settlement(each) for each in leased])
     again = [each.integration_id for each in await world.leased()]
     assert sorted(again) == sorted(each.integration_id for each in leased)
 
@@ -225,12 +225,14 @@ async def test_replay_respects_the_cap(world):
 
 
 async def test_replay_for_a_deleted_integration(world):
-    """There is nobody to send it to: it is parked again rather than left waiting for ever."""
+    """There is nobody to send it to: it is refused, and stays parked or delivered as it is."""
     app = await world.app()
     await world.waiting(app)
     (held,) = await world.leased()
     await world.settle(held)
     await world.store.delete_integration(app.integration.id, world.START)
-    replayed = await world.store.replay(held.id, world.START + 1)
-    assert (replayed.state, replayed.park_reason) == (State.PARKED, "deleted")
+    with pytest.raises(Conflict) as caught:
+        await world.store.replay(held.id, world.START + 1)
+    assert caught.value.code == "integration-deleted"
+    assert await world.state(held.id) == State.DELIVERED
     assert await world.leased(at=world.START + 1) == []

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from hookline.core.errors import UsageError
+from hookline.core.gate import Closed
 from hookline.core.lifecycle import State
-from hookline.core.model import BodyEncoding, Kind, Status
+from hookline.core.model import BodyEncoding, Kind
+from hookline.core.notice import NoticeKind
 from hookline.core.outcome import Counted
+from hookline.core.rate import Period
+from hookline.core.unsubscribing import Reason
 from hookline.store.sqlite import database
 from hookline.store.sqlite.store import SqliteStore
 
@@ -66,7 +70,10 @@ async def test_a_migration_is_done_whole_or_not_at_all(tmp_path, monkeypatch):
         ("deliveries", "state", State),
         ("attempts", "outcome", Counted),
         ("integrations", "kind", Kind),
-        ("integrations", "status", Status),
+        ("integrations", "unsubscribe_reason", Reason),
+        ("integrations", "rate_per", Period),
+        ("gates", "closed", Closed),
+        ("notices", "kind", NoticeKind),
         ("integrations", "body_encoding", BodyEncoding),
     ],
 )

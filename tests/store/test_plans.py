@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 
 from hookline.store.contract import NewDelivery, NewEvent
-from hookline.store.sqlite import database, outbound
+from hookline.store.sqlite import database, lanes, leasing, outbound, subscriptions
 from hookline.store.sqlite.database import QUERIES
+from hookline.store.sqlite.rows import with_rows
 
 NOW = 1_800_000_000_000_000
 EVENT = b"event".ljust(16)
-NAMED = {"now": NOW, "limit": 9, "integration_id": 1, "taken": 1, "id": EVENT, "reason": "gone"}
+NAMED = {
+    "now": NOW, "limit": 9, "integration_id": 1, "organization_id": 1, "id": EVENT, "reason": "gone",
+    "since": 0, "slow": 0, "ordered": 0,
+}  # fmt: skip
 FEW, MANY = 1_000, 100_000
 
 
@@ -39,46 +43,92 @@ def empty() -> sqlite3.Connection:
 
 def plan_of(connection: sqlite3.Connection, name: str, width: int = 0) -> list[str]:
     """The lines of the query plan; ``width`` is that of a row, for queries that take rows."""
-    row = f"({','.join('?' * width)})"
-    sql = QUERIES[name].replace("{rows}", ",".join([row] * 64))
-    anonymous = len(re.findall(r"\?(?!\d)", sql))
-    values = [1] * (anonymous + ("?1" in sql)) or NAMED
+    before = max((int(n) for n in re.findall(r"\?(\d)", QUERIES[name])), default=0)
+    before += len(re.findall(r"\?(?!\d)", QUERIES[name]))
+    sql = with_rows(name, 64, width, before) if width else QUERIES[name]
+    values = [1] * (before + 64 * width) or NAMED
     lines = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
     # Whether an index covers a query is a nicety, and versions of SQLite judge it differently.
     return [line.replace("COVERING INDEX", "INDEX") for line in lines]
 
 
 # Query -> width of a row, and the steps through which its plan must go.
+LANE = "SEARCH lanes USING PRIMARY KEY (organization_id=? AND integration_id=?)"
+FIRST_DUE = (
+    "SEARCH deliveries USING INDEX deliveries_waiting (organization_id=? AND integration_id=?)"
+)
+LINE = "SEARCH lanes USING INDEX lanes_line (organization_id=? AND slow=? AND ready_at>?)"
+TURN = "SEARCH turns USING PRIMARY KEY (organization_id=? AND slow=?)"
 HOT = {
     "duplicate": (
         0,
         ["SEARCH events USING INDEX events_external (external_id=? AND organization_id=?)"],
     ),
-    "make_ready": (1, ["SEARCH lanes USING INTEGER PRIMARY KEY (rowid=?)"]),
-    "without_lane": (1, ["SEARCH lanes USING INTEGER PRIMARY KEY (rowid=?)"]),
-    "ready_lanes": (0, ["SEARCH lanes USING INDEX lanes_ready (ready_at<?)"]),
-    "next_ready": (0, ["SEARCH lanes USING INDEX lanes_ready (ready_at>?)"]),
+    "make_ready": (2, [LANE]),
+    "gates": (1, ["SEARCH g USING INTEGER PRIMARY KEY (rowid=?)"]),
+    "closed_gates": (1, ["SEARCH gates USING INTEGER PRIMARY KEY (rowid=?)"]),
+    "write_gates": (18, ["SEARCH gates USING INTEGER PRIMARY KEY (rowid=?)"]),
+    "opening_gates": (0, ["SEARCH gates USING INDEX gates_opening (opens_at<?)"]),
+    "with_lanes_gated": (
+        1,
+        ["SEARCH lanes USING INDEX lanes_gated (integration_id=? AND gated_at>?)"],
+    ),
+    "let_on": (
+        0,
+        [
+            "SEARCH lanes USING INDEX lanes_integration (integration_id=? AND organization_id=?)",
+            "SEARCH lanes USING INDEX lanes_gated (integration_id=? AND gated_at>?)",
+        ],
+    ),
+    "turns": (0, ["SEARCH turns USING INDEX turns_line (slow=? AND ready_at<?)"]),
+    "lanes_in_line": (
+        1,
+        ["SEARCH lanes USING INDEX lanes_line (organization_id=? AND slow=? AND ready_at<?)"],
+    ),
+    "served_lanes": (3, [LANE, FIRST_DUE]),
+    "gate_lanes": (3, [LANE, FIRST_DUE]),
+    "free_lanes": (4, [LANE, FIRST_DUE]),
+    "ordered_lanes": (
+        2,
+        ["SEARCH l USING PRIMARY KEY (organization_id=? AND integration_id=?)"],
+    ),
+    "queue_up": (1, [TURN, LINE, LINE]),
+    "end_turns": (1, [TURN, LINE]),
+    "next_turn": (0, ["SEARCH turns USING INDEX turns_line (slow=? AND ready_at>?)"]),
+    "next_opening": (0, ["SEARCH gates USING INDEX gates_opening (opens_at>?)"]),
+    "to_sweep": (0, ["SEARCH l USING INDEX lanes_sweep (sweep=?)"]),
+    "sweep": (0, ["SEARCH deliveries USING PRIMARY KEY (id=?)", FIRST_DUE]),
     "due": (
         0,
         [
-            "SEARCH d USING INDEX deliveries_waiting (integration_id=? AND due_at<?)",
+            "SEARCH d USING INDEX deliveries_waiting"
+            " (organization_id=? AND integration_id=? AND due_at<?)",
             "SEARCH e USING INDEX sqlite_autoindex_events_1 (id=?)",
             "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
         ],
     ),
     "mark_leased": (1, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
     "settle_deliveries": (7, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
-    "serve_lanes": (
-        2,
+    "nth_timeout": (0, ["SEARCH timeouts USING PRIMARY KEY (integration_id=? AND number=?)"]),
+    "forget_timeouts": (0, ["SEARCH timeouts USING PRIMARY KEY (integration_id=? AND number<?)"]),
+    "timeouts_since": (
+        0,
+        ["SEARCH t USING PRIMARY KEY (integration_id=? AND number>?)"],
+    ),
+    "parked_to_recover": (
+        0,
+        ["SEARCH deliveries USING INDEX deliveries_parked (integration_id=? AND id>? AND id<?)"],
+    ),
+    "all_to_recover": (
+        0,
         [
-            "SEARCH lanes USING INTEGER PRIMARY KEY (rowid=?)",
-            "SEARCH deliveries USING INDEX deliveries_waiting (integration_id=?)",
+            "SEARCH deliveries USING INDEX deliveries_integration"
+            " (integration_id=? AND id>? AND id<?)"
         ],
     ),
     "expired": (0, ["SEARCH deliveries USING INDEX deliveries_leased (leased_until<?)"]),
-    "release_expired": (0, ["SEARCH deliveries USING INDEX deliveries_leased (leased_until<?)"]),
-    "replay": (0, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
-    "park_waiting": (0, ["SEARCH deliveries USING INDEX deliveries_waiting (integration_id=?)"]),
+    "release": (1, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
+    "replay": (1, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
     "attempts": (0, ["SEARCH attempts USING PRIMARY KEY (delivery_id=?)"]),
 }
 
@@ -90,7 +140,10 @@ def test_hot_queries_search_by_index(connection, name):
     plan = plan_of(connection, name, width)
     assert [line for line in plan if line in steps] == steps, plan
     # The rows that a query brings along ("s", "64 CONSTANT ROWS") may be gone through.
-    tables = {"deliveries", "events", "lanes", "installations", "attempts", "d", "e", "i"}
+    tables = {
+        "deliveries", "events", "lanes", "installations", "attempts", "gates", "turns", "timeouts",
+        "d", "e", "i", "l", "g", "t",
+    }  # fmt: skip
     assert [line for line in plan if line.startswith("SCAN") and line.split()[1] in tables] == []
     assert [line for line in plan if "TEMP B-TREE FOR ORDER" in line or "AUTOMATIC" in line] == []
 
@@ -125,8 +178,18 @@ def lane(
     state: str = "waiting",
 ) -> None:
     """A lane with so much waiting in it; ``full``: all its slots are taken."""
-    ready, in_flight = (None, 1000) if full else (due, 0)
-    connection.execute("INSERT INTO lanes VALUES (?, ?, ?, 1000)", (number, ready, in_flight))
+    in_flight, ready, gated = (1000, None, due) if full else (0, due, None)
+    connection.execute(
+        "INSERT INTO gates (integration_id, in_flight, max_in_flight) VALUES (?, ?, 1000)",
+        (number, in_flight),
+    )
+    connection.execute(
+        "INSERT INTO lanes (organization_id, integration_id, ready_at, gated_at, in_flight)"
+        " VALUES (1, ?, ?, ?, ?)",
+        (number, ready, gated, in_flight),
+    )
+    connection.execute(QUERIES["insert_turns"], (1,))
+    lanes.queue_up(connection, [1], NOW)
     connection.execute(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)"
         " INSERT INTO deliveries (id, event_id, organization_id, installation_id, integration_id,"
@@ -182,8 +245,8 @@ def steps(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], ob
     return count
 
 
-def leased(connection: sqlite3.Connection) -> outbound.Leases:
-    return outbound.lease(connection, limit=100, now=NOW, until=NOW + 1, token=1)
+def leased(connection: sqlite3.Connection) -> leasing.Leases:
+    return leasing.lease(connection, limit=100, slow_limit=100, now=NOW, until=NOW + 1, token=1)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +264,7 @@ def test_a_lease_costs_the_same_however_much_waits(backlog):
     assert costs[1] <= 1.5 * costs[0], costs
 
 
-def costs_a_hundred(leases: outbound.Leases) -> None:
+def costs_a_hundred(leases: leasing.Leases) -> None:
     assert len(leases.deliveries) == 100
 
 
@@ -215,8 +278,14 @@ def recorded(connection: sqlite3.Connection) -> None:
 
 @pytest.mark.parametrize(
     "job",
-    [recorded, lambda c: outbound.rescue(c, NOW), lambda c: outbound.replay(c, b"%016d" % 1, NOW)],
-    ids=["record", "rescue", "replay"],
+    [
+        recorded,
+        lambda c: outbound.rescue(c, NOW),
+        lambda c: outbound.replay(c, b"%016d" % 1, NOW),
+        lambda c: lanes.sweep(c, 100, NOW),
+        lambda c: subscriptions.recover_some(c, 100, NOW),
+    ],
+    ids=["record", "rescue", "replay", "sweep", "recover"],
 )
 def test_the_other_verbs_cost_the_same_too(job):
     """Recording, rescuing and replaying look at nothing that merely waits."""

@@ -1,7 +1,6 @@
 """``hookline event …``."""
 
 import json
-import time
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ from hookline.cli.files import read_bytes
 from hookline.cli.sample_names import resource_and_action
 from hookline.cli.terminal import DIM, GOOD, WARN, cell, fields, make_table, note, out, print_json
 from hookline.core.errors import UsageError
+from hookline.send.clock import wall_us
 
 __all__ = ["publish", "sample_event", "show"]
 
@@ -80,7 +80,7 @@ def sample_event(name: str, organization: str) -> dict[str, Any]:
     made = samples.sample(
         resource,
         action,
-        now=time.time_ns() // 1000,
+        now=wall_us(),
         installation_uuid=str(uuid4()),
         organization=organization,
     )

@@ -29,7 +29,7 @@ from hookline.cli.javascript import Javascript, open_javascript
 from hookline.core.headers import REQUEST_ID, RESOURCE, SIGNATURE
 from hookline.core.instants import isoformat
 from hookline.core.signing import matches
-from hookline.send.engine import now_us
+from hookline.send.clock import wall_us
 
 __all__ = ["main"]
 
@@ -93,7 +93,7 @@ class _Receiver:
             "js": js,
             "bytes": len(request.body),
             "status": status,
-            "received_at": isoformat(now_us()),
+            "received_at": isoformat(wall_us()),
         }
 
     def _signed(self, body: bytes, signature: str) -> bool:

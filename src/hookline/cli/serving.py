@@ -38,7 +38,7 @@ async def _serve(settings: Settings, *, as_json: bool, until_stdin_closes: bool)
         told = asyncio.create_task(stop.wait())
         await asyncio.wait({served.done, told}, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
-        err().print("stopping: what is under way is finished first", style=DIM)
+        err().print("stopping: what is under way is finished first; again stops at once", style=DIM)
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -6,7 +6,6 @@ import os
 import queue
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final, Literal
 from uuid import uuid4
@@ -39,6 +38,7 @@ from hookline.core.outcome import Answered, Blocked, Counted, Reason, Unanswered
 from hookline.core.registration import check_organization
 from hookline.core.request import Outbound, build
 from hookline.core.urls import check_webhook_url
+from hookline.send.clock import wall_us
 from hookline.send.intake import Limits, read_event
 from hookline.send.sender import Completed, CurlSender
 
@@ -127,7 +127,7 @@ def make_request(
     ascii_body: bool = False,
 ) -> Outbound:
     """The request that the server would send for this sample, to a new installation."""
-    now = time.time_ns() // 1000
+    now = wall_us()
     installation = str(uuid4())
     sample = samples.sample(
         resource, action, now=now, installation_uuid=installation, organization=organization

@@ -109,6 +109,7 @@ def _parked(reason: str | None) -> str:
         "blocked": "the address is not allowed, and trying again would not change that",
         "gone": "the receiver answered 410 Gone",
         "deleted": "the integration was deleted",
+        "unsubscribed": "the integration is unsubscribed; resubscribing can recover what it missed",
     }.get(reason or "", reason)
     return f"It is parked: {because}. Replay it when the cause is mended."
 

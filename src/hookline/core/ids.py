@@ -14,7 +14,7 @@ Two made in the same microsecond are ordered by chance: nothing may read more in
 
 from hookline.core.instants import Instant
 
-__all__ = ["uuid7"]
+__all__ = ["instant_of", "uuid7"]
 
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
@@ -40,3 +40,17 @@ def uuid7(now_us: Instant, random_bytes: bytes) -> bytes:
     number = millisecond << 80 | _VERSION | (rest_us * 4096 // 1000) << 64
     number |= _VARIANT | int.from_bytes(random_bytes) & _CHANCE
     return number.to_bytes(16)
+
+
+def instant_of(identifier: bytes) -> Instant:
+    """The microsecond in which an identifier of ours was made.
+
+    >>> instant_of(uuid7(1_795_428_000_000_500, bytes(8)))
+    1795428000000500
+    """
+    if len(identifier) != 16:
+        raise ValueError(f"an identifier of 16 bytes, not {len(identifier)}")
+    number = int.from_bytes(identifier)
+    rest_4096ths = number >> 64 & 0xFFF
+    # Each microsecond has four or five 4096ths, and was given the first: so rounding up finds it.
+    return (number >> 80) * 1000 + -(-rest_4096ths * 1000 // 4096)

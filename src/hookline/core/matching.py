@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from hookline.core.errors import Invalid
-from hookline.core.model import BodyEncoding, Considered, Kind, Status
+from hookline.core.model import BodyEncoding, Considered, Kind
 from hookline.core.resources import Resource, Routing
 
 __all__ = ["Candidate", "Plan", "considered_from", "plan", "plan_for_one"]
@@ -23,7 +23,6 @@ class Candidate:
     kind: Kind
     resources: frozenset[str]
     alertable: bool
-    status: Status
     body_encoding: BodyEncoding
 
 
@@ -52,6 +51,9 @@ def plan(
     Subscribed resources go to every installation whose integration subscribes to the resource.
     Alerts go to the integrations named in ``targets``, or without it to every alertable one, and
     what concerns installing likewise, or to every public one.
+
+    An integration that is unsubscribed is chosen like any other: the store parks its delivery at once,
+    so that all it missed can be recovered.
 
     Raises:
         Invalid: ``targets`` for a resource that is not an alert, or a target that is not installed.
@@ -92,8 +94,6 @@ def _check_targets(
 def _wants(
     resource: Resource, candidate: Candidate, targets: Sequence[str] | None
 ) -> tuple[bool, str]:
-    if candidate.status is Status.UNSUBSCRIBED:
-        return False, "the integration is unsubscribed"
     if targets is not None:
         named = candidate.integration in targets
         return named, "named in targets" if named else "not named in targets"

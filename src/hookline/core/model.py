@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from hookline.core.lifecycle import State
 from hookline.core.outcome import Counted
+from hookline.core.rate import RateLimit
 from hookline.core.schedule import RetrySchedule
+from hookline.core.unsubscribing import Reason
 
 __all__ = [
     "Attempt",
@@ -24,6 +26,7 @@ __all__ = [
     "Policy",
     "Status",
     "Timings",
+    "Unsubscribed",
 ]
 
 
@@ -57,12 +60,26 @@ class Policy:
         max_in_flight: attempts under way at once, 1 to 1,000.
         retry_schedule: seconds before each attempt, the first included.
         body_encoding: the spelling of the body.
+        rate_limit: how often it is attempted at most; None for no limit.
+        ordered: one at a time in each organization, in the order of acceptance: a delivery that is
+            retried holds up those accepted after it.
     """
 
     timeout_ms: int
     max_in_flight: int
     retry_schedule: RetrySchedule
     body_encoding: BodyEncoding
+    rate_limit: RateLimit | None = None
+    ordered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribed:
+    """Since when an integration receives no more events, and why; ``detail`` is a sentence."""
+
+    at: int
+    reason: Reason
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +89,7 @@ class Integration:
     Attributes:
         organization: slug of the one organization of an internal integration; None for a public one.
         alertable: whether alerts without ``targets`` go to it.
+        unsubscribed: None while it is subscribed.
     """
 
     id: int
@@ -84,10 +102,15 @@ class Integration:
     client_id: str
     resources: tuple[str, ...]
     alertable: bool
-    status: Status
+    unsubscribed: Unsubscribed | None
     policy: Policy
     created_at: int
     updated_at: int
+
+    @property
+    def status(self) -> Status:
+        """Whether it receives events."""
+        return Status.SUBSCRIBED if self.unsubscribed is None else Status.UNSUBSCRIBED
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +178,7 @@ class Attempt(NamedTuple):
 
     Attributes:
         number: 1 for a delivery's first attempt, counted on through replays.
+        started_at: by the wall clock, as its timestamp header says; nothing is decided by it.
         url: where it went; the integration's may have changed since.
         outcome: what it counted as.
         detail: the reason in words where there was no answer, or the guard's rule.

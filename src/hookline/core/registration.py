@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from hookline.core.errors import Invalid
 from hookline.core.model import BodyEncoding, Kind
+from hookline.core.rate import parse_rate_limit
 from hookline.core.resources import Resource, Routing, find
 from hookline.core.schedule import parse_retry_schedule
 from hookline.core.urls import check_webhook_url
@@ -145,6 +146,8 @@ _FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
     "max_in_flight": lambda value: int(_check_max_in_flight(value, "/max_in_flight")),
     "retry_schedule": parse_retry_schedule,
     "body_encoding": BodyEncoding,
+    "rate_limit": parse_rate_limit,
+    "ordered": bool,
 }
 
 

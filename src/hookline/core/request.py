@@ -9,7 +9,7 @@ __all__ = ["Outbound", "build"]
 
 
 class Outbound(NamedTuple):
-    """A request, ready to be sent; ``signature`` is kept for the log."""
+    """A request, ready to be sent; ``signature`` and ``started_at`` are kept for the log."""
 
     url: str
     headers: tuple[tuple[str, str], ...]
@@ -34,7 +34,8 @@ def build(
     """The request of one attempt.
 
     Every attempt of a delivery has the same body and the same Request-ID; the timestamp is this
-    attempt's, and the signature is over the body alone, as the contract has it.
+    attempt's, and the signature is over the body alone, as the contract has it. ``now`` is the wall
+    clock, since receivers compare the timestamp with theirs; nothing is decided by it.
     """
     body = envelope.body(action, installation, tail)
     signature = signing.sign(secret, body)

@@ -15,6 +15,7 @@ class ParkReason(StrEnum):
     EXHAUSTED = "exhausted"  # the retry schedule has no further attempt
     BLOCKED = "blocked"  # the address guard refused; trying again would not change that
     GONE = "gone"  # the receiver answered 410
+    UNSUBSCRIBED = "unsubscribed"  # the integration is; recover sends what it missed
     DELETED = "deleted"  # the integration was deleted
 
 
@@ -41,7 +42,13 @@ Verdict = Delivered | RetryAt | Parked
 
 
 def judge(
-    outcome: Outcome, *, schedule: RetrySchedule, attempts_made: int, now: int, dice: float
+    outcome: Outcome,
+    *,
+    schedule: RetrySchedule,
+    attempts_made: int,
+    now: int,
+    dice: float,
+    asked_us: int | None = None,
 ) -> Verdict:
     """Decide what follows from an outcome.
 
@@ -51,6 +58,9 @@ def judge(
         attempts_made: attempts on this schedule, this one included (at least 1).
         now: µs since the epoch, when the attempt ended.
         dice: in [0, 1), spreads the retries.
+        asked_us: the receiver's ``Retry-After``. It puts a retry off and never brings one forward:
+            RFC 9110 §10.2.3 means the least wait, and a receiver that asks for five seconds through
+            two hours of trouble would have the whole schedule used up in a minute.
     """
     if count(outcome) is Counted.SUCCESS:
         return Delivered()
@@ -59,4 +69,4 @@ def judge(
     if outcome == Answered(410):
         return Parked(ParkReason.GONE)
     wait = delay_us(schedule, attempts_made, dice)
-    return Parked(ParkReason.EXHAUSTED) if wait is None else RetryAt(now + wait)
+    return Parked(ParkReason.EXHAUSTED) if wait is None else RetryAt(now + max(wait, asked_us or 0))

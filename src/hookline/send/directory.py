@@ -33,6 +33,7 @@ MAX_PLANS = 200  # an organization's decisions, by resource and targets
 class OpenRoute:
     """How an integration's requests are made; the secret is open, and only here."""
 
+    slug: str
     webhook_url: str
     policy: Policy
     secret: Secret
@@ -143,4 +144,4 @@ class Directory:
             # One secret that was tampered with must not stop everybody else's deliveries.
             _log.error("secret.unreadable", integration=row.uuid, reason=trouble.message)
             return None
-        return OpenRoute(row.webhook_url, row.policy, secret)
+        return OpenRoute(row.slug, row.webhook_url, row.policy, secret)

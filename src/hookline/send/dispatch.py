@@ -5,13 +5,14 @@ go to the store together. While a turn commits, attempts go on in the sender; wh
 for the next turn. When there is nothing to settle and nothing to lease, the loop sleeps until something
 wakes it: a publisher's commit, a completed attempt, or the time at which the next lane is ready.
 
-How much is under way at once is bounded twice. ``max_in_flight`` bounds all attempts. ``max_fresh``
-bounds those that began in the last moments, because libcurl's cost for a transfer grows with how many
-are in hand: quick receivers are served best by few transfers at a time, while attempts at slow ones
-grow old and leave the room to others.
+How much is under way at once is bounded three times. ``max_in_flight`` bounds all attempts. ``max_slow``
+bounds those of integrations that only time out (``core.pace``): however many there are, the other slots
+stay free for those that answer. ``max_fresh`` bounds those that began in the last moments, because
+libcurl's cost for a transfer grows with how many are in hand: quick receivers are served best by few
+transfers at a time, while attempts at slow ones grow old and leave the room to others.
 
-Decisions are made in the core (``judge``); the clock, the dice and the sender are arguments, so the same
-loop runs on a virtual clock with scripted receivers.
+Decisions are made in the core (``judge``); the clocks, the dice and the sender are arguments, so the
+same loop runs on a virtual clock with scripted receivers.
 """
 
 import asyncio
@@ -25,18 +26,21 @@ import structlog
 from hookline.core.errors import Unavailable
 from hookline.core.model import Attempt
 from hookline.core.outcome import Answered, Blocked, Outcome, Unanswered, count
+from hookline.core.pace import OVERLOADED
 from hookline.core.request import Outbound, build
+from hookline.core.retry_after import retry_after_us
+from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import judge
 from hookline.send.directory import Directory, OpenRoute
 from hookline.send.sender import Completed
-from hookline.store.contract import Leased, Leases, Settlement, Store
+from hookline.store.contract import Leased, Settlement, Store
 
 __all__ = ["Dispatcher", "Limits", "Sender"]
 
 _log = structlog.get_logger("hookline.dispatch")
 
 SECOND = 1_000_000
-SAFETY_S = 30.0  # an idle dispatcher looks again after this long, though nobody woke it
+SAFETY_S = 30.0  # it looks again after this long, though nobody woke it: the clock may leap forward
 RECOVERY_S = 0.5  # between two tries at a store that is unavailable
 
 
@@ -54,6 +58,7 @@ class Limits:
 
     Attributes:
         max_in_flight: attempts under way.
+        max_slow: of them, those of integrations that only time out; half of all unless given.
         max_fresh: attempts that began less than ``fresh_us`` ago.
         lease_us: how long a lease holds, well over the longest timeout; a dispatcher that stalls for
             longer may find its deliveries attempted by another.
@@ -61,10 +66,16 @@ class Limits:
     """
 
     max_in_flight: int = 1_000
+    max_slow: int | None = None
     max_fresh: int = 128
     fresh_us: int = 50_000
     lease_us: int = 90 * SECOND
     max_lease: int = 256
+
+    @property
+    def slow(self) -> int:
+        """How many attempts of slow integrations may be under way."""
+        return max(1, self.max_in_flight // 2) if self.max_slow is None else self.max_slow
 
 
 class InFlight(NamedTuple):
@@ -76,7 +87,12 @@ class InFlight(NamedTuple):
 
 
 class Dispatcher:
-    """Moves deliveries from the store to receivers, and what came of it back."""
+    """Moves deliveries from the store to receivers, and what came of it back.
+
+    Args:
+        clock: decides: it never goes back.
+        wall: the clock that receivers are told, which may be set.
+    """
 
     def __init__(
         self,
@@ -84,19 +100,29 @@ class Dispatcher:
         directory: Directory,
         *,
         clock: Callable[[], int],
+        wall: Callable[[], int],
         dice: Callable[[], float],
         entropy: Callable[[int], bytes],
         limits: Limits,
+        rules: Rules | None = None,
+        on_notice: Callable[[], None] = lambda: None,
+        on_unswept: Callable[[], None] = lambda: None,
     ):
         self._store = store
         self._directory = directory
         self._clock = clock
+        self._wall = wall
         self._dice = dice
         self._entropy = entropy
         self._limits = limits
+        self._rules = rules or Rules()
+        self._on_notice = on_notice
+        self._on_unswept = on_unswept
+        self._slow = 0  # attempts under way of slow integrations
         self._sender: Sender | None = None
         self._in_flight: dict[bytes, int] = {}  # delivery id -> when it began, oldest first
         self._settlements: list[Settlement] = []
+        self._unbegun: list[Leased] = []  # leased, but their routes could not be read yet
         self._woken = asyncio.Event()
         self._leasing = True
         self._turning = False
@@ -122,7 +148,8 @@ class Dispatcher:
         """Judge what came of attempts; the next turn settles it."""
         now = self._clock()
         for each in batch:
-            self._in_flight.pop(each.key.leased.id, None)
+            if self._in_flight.pop(each.key.leased.id, None) is not None:
+                self._slow -= each.key.leased.slow
             self._settlements.append(self._judged(each, now))
         self._lease_due = 0
         self._woken.set()
@@ -141,8 +168,19 @@ class Dispatcher:
         self._leasing = False
         self._woken.set()
 
+    def abandon(self) -> None:
+        """Wait for nothing that is under way: ``run`` returns once what has ended is settled.
+
+        What is given up is attempted again under its next lease, with the same Request-ID.
+        """
+        self._in_flight.clear()
+        self.stop_leasing()
+
     async def run(self) -> None:
-        """Dispatch until ``stop_leasing``, then until nothing is under way."""
+        """Dispatch until ``stop_leasing``, then until nothing is under way.
+
+        A store that is away at the end is tried once more and not waited for.
+        """
         while self._leasing or self._in_flight or self._settlements:
             self._woken.clear()
             self._turning = True
@@ -151,6 +189,9 @@ class Dispatcher:
                 rest = self._idle_s()
             except Unavailable as trouble:
                 _log.warning("store.unavailable", code=trouble.code, reason=trouble.message)
+                if not (self._leasing or self._in_flight):
+                    _log.error("stopped.unsettled", attempts=len(self._settlements))
+                    return
                 rest = RECOVERY_S
             finally:
                 self._turning = False
@@ -172,7 +213,7 @@ class Dispatcher:
             return None if self._in_flight else SAFETY_S
         if self._room() <= 0:  # until an attempt ends, or the oldest of the fresh ones has aged
             return None if len(self._in_flight) >= self._limits.max_in_flight else 0.01
-        return max(0.0, (self._lease_due - self._clock()) / SECOND)
+        return min(max(0.0, (self._lease_due - self._clock()) / SECOND), SAFETY_S)
 
     def _room(self) -> int:
         """How many attempts may begin now."""
@@ -210,27 +251,42 @@ class Dispatcher:
         # After settling: while the store was away, leases ran out of attempts that have ended.
         if now >= self._rescue_due:
             self._rescue_due = now + self._limits.lease_us
-            if await self._store.rescue(now):
+            ended = (each.delivery_id for each in self._settlements)
+            unbegun = (each.id for each in self._unbegun)
+            if await self._store.rescue(now, {*self._in_flight, *ended, *unbegun}):
                 self._lease_due = 0
 
     async def _settle(self, settlements: list[Settlement]) -> None:
         try:
-            counted = await self._store.settle(settlements)
+            settled = await self._store.settle(settlements, self._rules)
         except Unavailable:
             self._settlements = settlements + self._settlements
             self._lease_due = 0  # the slots that they will free are to be leased again
             raise
-        lost = counted.count(False)
+        lost = settled.counted.count(False)
         if lost:
             _log.warning("lease.lost", attempts=lost)
+        if settled.noticed:
+            self._on_notice()
+        if settled.unswept:
+            self._on_unswept()
 
     async def _lease(self, room: int, now: int) -> None:
+        if self._unbegun:  # they had their room when they were leased
+            self._lease_due = 0
+            await self._begin()
+            return
         token = int.from_bytes(self._entropy(8), "big") >> 1
         try:
             leases = await self._store.lease(
-                limit=room, now=now, until=now + self._limits.lease_us, token=token
+                limit=room,
+                slow_limit=min(room, max(0, self._limits.slow - self._slow)),
+                now=now,
+                until=now + self._limits.lease_us,
+                token=token,
             )
-            await self._begin(leases)
+            self._unbegun = leases.deliveries
+            await self._begin()
         except BaseException:
             self._lease_due = 0
             raise
@@ -239,30 +295,35 @@ class Dispatcher:
         elif self._lease_due is None:
             self._lease_due = leases.next_ready_at
 
-    async def _begin(self, leases: Leases) -> None:
-        if not leases.deliveries:
+    async def _begin(self) -> None:
+        if not self._unbegun:
             return
-        routes = await self._directory.routes(each.integration_id for each in leases.deliveries)
-        now = self._clock()
+        # If this fails they stay, and are begun when the store can be read again.
+        routes = await self._directory.routes(each.integration_id for each in self._unbegun)
+        now, wall = self._clock(), self._wall()
         requests = []
-        for leased in leases.deliveries:
+        for leased in self._unbegun:
             route = routes.get(leased.integration_id)
             if route is None:  # its secret is unreadable; the lease runs out, and it is tried again
                 continue
-            outbound = _request(leased, route, now)
+            outbound = _request(leased, route, wall)
             requests.append((InFlight(leased, route, outbound), outbound))
             self._in_flight[leased.id] = now
+            self._slow += leased.slow
+        self._unbegun = []
         assert self._sender is not None, "started before it leases"  # noqa: S101
         self._sender.post(requests)
 
     def _judged(self, completed: Completed, now: int) -> Settlement:
         leased, route, outbound = completed.key
+        asked_us = _asked_us(completed, now)
         verdict = judge(
             completed.outcome,
             schedule=route.policy.retry_schedule,
             attempts_made=leased.schedule_position + 1,
             now=now,
             dice=self._dice(),
+            asked_us=asked_us,
         )
         attempt = Attempt(
             leased.attempts_made + 1,
@@ -279,10 +340,26 @@ class Dispatcher:
             completed.response_body,
             completed.response_cut,
         )
-        return Settlement(leased.id, leased.token, leased.integration_id, attempt, verdict, now)
+        return Settlement(
+            leased.id,
+            leased.token,
+            leased.organization_id,
+            leased.integration_id,
+            attempt,
+            verdict,
+            now,
+            asked_us,
+        )
 
 
-def _request(leased: Leased, route: OpenRoute, now: int) -> Outbound:
+def _asked_us(completed: Completed, now: int) -> int | None:
+    outcome = completed.outcome
+    if isinstance(outcome, Answered) and outcome.status in OVERLOADED:
+        return retry_after_us(completed.response_head, now)
+    return None
+
+
+def _request(leased: Leased, route: OpenRoute, wall: int) -> Outbound:
     return build(
         delivery_id=leased.id,
         url=route.webhook_url,
@@ -292,7 +369,7 @@ def _request(leased: Leased, route: OpenRoute, now: int) -> Outbound:
         tail=leased.tail,
         secret=route.secret.reveal(),
         timeout_ms=route.policy.timeout_ms,
-        now=now,
+        now=wall,
     )
 
 

@@ -7,7 +7,7 @@ as it is.
 import asyncio
 import os
 import random
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from hookline import __version__
 from hookline.core.address import AllowList
 from hookline.core.errors import UsageError
 from hookline.core.secret import Secret
+from hookline.send.clock import SteadyClock, Ticker, boot_us, wall_us
 from hookline.send.directory import Directory
 from hookline.send.dispatch import Dispatcher, Limits
 from hookline.send.publish import Publisher
@@ -24,36 +25,40 @@ from hookline.store.contract import Store
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.vault import Vault, load_key
 
-__all__ = ["Engine", "EngineConfig", "now_us"]
+__all__ = ["Engine", "EngineConfig"]
 
 LONGEST_TIMEOUT_S = 30.0
 
 
-def now_us() -> int:
-    """The clock: µs since the epoch."""
-    return time.time_ns() // 1000
-
-
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """What an engine must be told."""
+    """What an engine must be told; the clocks are the machine's."""
 
     database: Path
     allow: AllowList
     secret_key: Secret | None = None
     limits: Limits = field(default_factory=Limits)
+    wall: Callable[[], int] = wall_us
+    boot: Callable[[], int] = boot_us
 
 
 class Engine:
-    """A running Hookline without a server around it. Make one with ``Engine.open``."""
+    """A running Hookline without a server around it. Make one with ``Engine.open``.
 
-    def __init__(self, store: Store, vault: Vault, config: EngineConfig):
+    Attributes:
+        clock: the time by which everything here is decided; it never goes back.
+    """
+
+    def __init__(self, store: Store, vault: Vault, config: EngineConfig, latest: int):
         self.store = store
+        self.clock = SteadyClock(config.wall, config.boot, latest)
+        ticker = Ticker(self.clock, latest)
         self.directory = Directory(store, vault)
         self.dispatcher = Dispatcher(
             store,
             self.directory,
-            clock=now_us,
+            clock=self.clock,
+            wall=config.wall,
             dice=random.random,
             entropy=os.urandom,
             limits=config.limits,
@@ -61,7 +66,8 @@ class Engine:
         self.publisher = Publisher(
             store,
             self.directory,
-            clock=now_us,
+            clock=self.clock,
+            ticker=ticker,
             entropy=os.urandom,
             on_deliveries=self.dispatcher.wake,
         )
@@ -69,7 +75,8 @@ class Engine:
             store,
             self.directory,
             vault,
-            clock=now_us,
+            clock=self.clock,
+            ticker=ticker,
             entropy=os.urandom,
             on_deliveries=self.dispatcher.wake,
         )
@@ -88,14 +95,15 @@ class Engine:
         Raises:
             UsageError: the database cannot be used, or its secrets were sealed with another key.
         """
-        store = await SqliteStore.open(config.database, now_us())
+        store = await SqliteStore.open(config.database, config.wall())
         try:
             vault = Vault(load_key(config.secret_key, config.database))
             await _check_fingerprint(store, vault)
+            latest = await store.latest_instant()
         except BaseException:
             await store.close()
             raise
-        engine = cls(store, vault, config)
+        engine = cls(store, vault, config, latest)
         try:
             await engine.directory.load()
         except BaseException:
@@ -108,9 +116,17 @@ class Engine:
         """The dispatcher's task: it ends only on ``close`` or through a bug."""
         return self._running
 
+    def stop(self) -> None:
+        """Begin no more attempts; those under way go on. ``close`` comes after it."""
+        self.dispatcher.stop_leasing()
+
+    def abandon(self) -> None:
+        """Let ``close`` wait for no attempt: they are made again by the next engine."""
+        self.dispatcher.abandon()
+
     async def close(self) -> None:
         """Begin nothing new, settle what is under way, and let go of the database."""
-        self.dispatcher.stop_leasing()
+        self.stop()
         try:
             await asyncio.wait_for(self._running, LONGEST_TIMEOUT_S + 1)
         except TimeoutError:

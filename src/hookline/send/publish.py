@@ -32,6 +32,7 @@ class Publisher:
     """Turns submissions into recorded events.
 
     Args:
+        ticker: gives each event its own instant, greater than those of all before.
         on_deliveries: called after a commit that made something deliverable.
     """
 
@@ -41,12 +42,14 @@ class Publisher:
         directory: Directory,
         *,
         clock: Callable[[], int],
+        ticker: Callable[[], int],
         entropy: Callable[[int], bytes],
         on_deliveries: Callable[[], None],
     ):
         self._store = store
         self._directory = directory
         self._clock = clock
+        self._ticker = ticker
         self._entropy = entropy
         self._on_deliveries = on_deliveries
         self._waiting: list[_Waiting] = []
@@ -72,11 +75,14 @@ class Publisher:
                     refusal.where = f"/{index}{refusal.where or ''}"
                 raise
         organization_id = known.id
-        now = self._clock()
         if organization_id is None:
-            organization_id = await self._store.ensure_organization(organization, now)
+            organization_id = await self._store.ensure_organization(organization, self._clock())
+        # From here to the queue of the commit nothing waits: the order of ids is that of acceptance.
+        now = self._clock()
         events = [
-            new_event(organization_id, each, plan, now=now, entropy=self._entropy)
+            new_event(
+                organization_id, each, plan, now=now, tick=self._ticker(), entropy=self._entropy
+            )
             for each, plan in zip(submissions, plans, strict=True)
         ]
         return await self._commit(events)
@@ -128,13 +134,18 @@ def new_event(
     plan: Plan,
     *,
     now: int,
+    tick: int,
     entropy: Callable[[int], bytes],
 ) -> NewEvent:
-    """The rows of an event: itself, and a delivery for each installation that the plan chose."""
+    """The rows of an event: itself, and a delivery for each installation that the plan chose.
+
+    It is accepted and its deliveries are due ``now``; ``tick`` is its own microsecond, of which the
+    ids are made, and by which they sort.
+    """
     chance = entropy(8 * (1 + len(plan.chosen)))
     deliveries = tuple(
         NewDelivery(
-            uuid7(now, chance[8 * n : 8 * n + 8]),
+            uuid7(tick, chance[8 * n : 8 * n + 8]),
             each.installation_id,
             each.integration_id,
             each.body_encoding is BodyEncoding.ASCII,
@@ -142,7 +153,7 @@ def new_event(
         for n, each in enumerate(plan.chosen, 1)
     )
     return NewEvent(
-        id=uuid7(now, chance[:8]),
+        id=uuid7(tick, chance[:8]),
         organization_id=organization_id,
         external_id=submission.id,
         resource=submission.resource,

@@ -16,7 +16,7 @@ from hookline.core.actor import SYSTEM, Actor
 from hookline.core.canonical import Document, encode
 from hookline.core.errors import Invalid, NotFound
 from hookline.core.matching import Candidate, plan_for_one
-from hookline.core.model import BodyEncoding, Installation, Integration, Kind, Policy, Status
+from hookline.core.model import BodyEncoding, Installation, Integration, Kind, Policy
 from hookline.core.quoting import excerpt
 from hookline.core.registration import check_fields, check_name, check_organization, slug_from
 from hookline.core.resources import Resource, define
@@ -40,6 +40,8 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "max_in_flight": 32,
     "retry_schedule": DEFAULT_SCHEDULE,
     "body_encoding": BodyEncoding.JAVASCRIPT,
+    "rate_limit": None,
+    "ordered": False,
 }
 
 
@@ -62,15 +64,19 @@ class Registry:
         vault: Vault,
         *,
         clock: Callable[[], int],
+        ticker: Callable[[], int],
         entropy: Callable[[int], bytes],
         on_deliveries: Callable[[], None],
+        on_chore: Callable[[], None] = lambda: None,
     ):
         self._store = store
         self._directory = directory
         self._vault = vault
         self._clock = clock
+        self._ticker = ticker
         self._entropy = entropy
         self._on_deliveries = on_deliveries
+        self._on_chore = on_chore
         self._changing = asyncio.Lock()
 
     # -- integrations -----------------------------------------------------------------------------
@@ -133,7 +139,8 @@ class Registry:
     async def delete_integration(self, slug: str) -> None:
         """Delete it and its installations; what waits for it is parked. Raises ``NotFound``."""
         integration = await self.integration(slug)
-        await self._store.delete_integration(integration.id, self._clock())
+        if await self._store.delete_integration(integration.id, self._clock()):
+            self._on_chore()
         self._directory.changed()
 
     # -- installations ----------------------------------------------------------------------------
@@ -233,7 +240,6 @@ class Registry:
             kind=integration.kind,
             resources=frozenset(integration.resources),
             alertable=integration.alertable,
-            status=Status.SUBSCRIBED,
             body_encoding=integration.policy.body_encoding,
         )
         data: Document = {"installation": document}
@@ -243,6 +249,7 @@ class Registry:
             Submission("installation", action, None, None, tail, (), actor, {"data": data}),
             plan_for_one(candidate, "its own installation"),
             now=now,
+            tick=self._ticker(),
             entropy=self._entropy,
         )
 
@@ -289,6 +296,8 @@ def _changed(before: Integration, fields: Mapping[str, Any], now: int) -> Integr
             fields.get("max_in_flight", policy.max_in_flight),
             fields.get("retry_schedule", policy.retry_schedule),
             fields.get("body_encoding", policy.body_encoding),
+            fields.get("rate_limit", policy.rate_limit),
+            fields.get("ordered", policy.ordered),
         ),
         updated_at=now,
     )
@@ -300,6 +309,8 @@ def _policy(fields: Mapping[str, Any]) -> Policy:
         fields["max_in_flight"],
         fields["retry_schedule"],
         fields["body_encoding"],
+        fields["rate_limit"],
+        fields["ordered"],
     )
 
 

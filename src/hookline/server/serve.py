@@ -23,6 +23,10 @@ from hookline.settings import Settings
 
 __all__ = ["Served", "serving"]
 
+# A stop takes no longer than the longest attempt under way and a second: of that, what publishers get to
+# finish their uploads and to read their answers.
+GRACE_S = 0.5
+
 
 @dataclass(slots=True)
 class Served:
@@ -31,7 +35,7 @@ class Served:
     Attributes:
         url: where.
         first_key: the key that was made because there was none; shown once.
-        done: completes when the server stops, by a signal or by a bug of the dispatcher.
+        done: completes when it is told to stop by a signal, or stops through a bug of the dispatcher.
     """
 
     url: str
@@ -48,7 +52,8 @@ async def serving(
 
     Args:
         settings: what to serve, and where.
-        signals: those that stop it; only a process's main thread can take them.
+        signals: those that stop it, and at a second time do so at once; only a process's main thread
+            can take them.
 
     Raises:
         UsageError: the port is taken, or the database cannot be used.
@@ -59,19 +64,19 @@ async def serving(
         try:
             keys = KeyRing(settings.api_key)
             first_key = await _first_key(engine, keys, settings)
-            server = _server(engine, keys, settings)
-            done = asyncio.create_task(_until_stopped(server, bound, engine), name="hookline-serve")
-            host, port = bound.getsockname()[:2]
-            shown = f"[{host}]" if ":" in host else host
-            await _started(server, done)
-            loop = asyncio.get_running_loop()
-            for number in signals:
-                loop.add_signal_handler(number, setattr, server, "should_exit", True)
+            stopper = _Stopper(_server(engine, keys, settings), engine)
+            serve = asyncio.create_task(stopper.server.serve([bound]), name="hookline-serve")
             try:
-                yield Served(f"http://{shown}:{port}", engine, first_key, done)
+                await _started(stopper.server, serve)
+                loop = asyncio.get_running_loop()
+                for number in signals:
+                    loop.add_signal_handler(number, stopper.told)
+                done = asyncio.create_task(stopper.until_told(serve), name="hookline-stop")
+                yield Served(_url(bound), engine, first_key, done)
             finally:
-                server.should_exit = True
-                await done
+                stopper.stop()
+                await serve
+            await done
         finally:
             await engine.close()
 
@@ -149,8 +154,53 @@ class _Server(uvicorn.Server):
         # uvicorn would raise them again after serving, before our deliveries are settled.
         yield
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer the requests under way; whoever dawdles over one is cut off."""
+        cut = asyncio.get_running_loop().call_later(GRACE_S, self.cut)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cut.cancel()
 
-def _server(engine: Engine, keys: KeyRing, settings: Settings) -> uvicorn.Server:
+    def cut(self) -> None:
+        """Hang up on everybody: uploads that drip in, answers that nobody reads."""
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+
+
+class _Stopper:
+    """Stops a server and its engine: gracefully, and when told again, at once."""
+
+    def __init__(self, server: _Server, engine: Engine):
+        self.server = server
+        self._engine = engine
+        self._stopping = asyncio.Event()
+
+    def told(self) -> None:
+        """Somebody wants it to stop."""
+        if self._stopping.is_set():
+            self._engine.abandon()
+            self.server.cut()
+        self.stop()
+
+    def stop(self) -> None:
+        """Begin no attempt and take no connection from here on."""
+        self._stopping.set()
+        self._engine.stop()
+        self.server.should_exit = True
+
+    async def until_told(self, serve: "asyncio.Task[None]") -> None:
+        """Return when it is told to stop, or when something ended by itself; raises its bug."""
+        told = asyncio.create_task(self._stopping.wait())
+        failed = self._engine.failed
+        await asyncio.wait({told, serve, failed}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if failed.done() and not failed.cancelled():
+            failed.result()  # a bug in the dispatcher ends the process loudly
+
+
+def _server(engine: Engine, keys: KeyRing, settings: Settings) -> _Server:
     app = make_app(engine, keys, Limits(data_bytes=settings.max_data_bytes))
     config = uvicorn.Config(
         app,
@@ -163,20 +213,16 @@ def _server(engine: Engine, keys: KeyRing, settings: Settings) -> uvicorn.Server
         server_header=False,
         date_header=False,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=1,  # for what still waits for the database when it is cut off
     )
     return _Server(config)
 
 
-async def _until_stopped(server: uvicorn.Server, bound: socket.socket, engine: Engine) -> None:
-    serve = asyncio.create_task(server.serve(sockets=[bound]))
-    await asyncio.wait({serve, engine.failed}, return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
-    await serve
-    if engine.failed.done() and not engine.failed.cancelled():
-        engine.failed.result()  # a bug in the dispatcher ends the process loudly
+def _url(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def _started(server: uvicorn.Server, done: "asyncio.Task[None]") -> None:
-    while not server.started and not done.done():  # noqa: ASYNC110  uvicorn has no event for it
+async def _started(server: uvicorn.Server, serve: "asyncio.Task[None]") -> None:
+    while not server.started and not serve.done():  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.005)

@@ -10,9 +10,11 @@ settlement counts only while its token is still the delivery's (the lease is *fe
 that stalled past its lease and woke up again changes nothing. A lease itself need not survive a power
 failure, since losing it only means that the attempt is made again, with the same Request-ID.
 
-Deliveries wait in **lanes**, one an integration. A lane is runnable when something in it is due and a
-slot is free (``max_in_flight``); leasing takes runnable lanes in turn and never looks at the others, so
-that a dead integration's backlog costs nothing.
+Deliveries wait in **lanes**, one an organization and integration. Organizations are leased from in turn,
+and within each its lanes. All lanes of an integration pass its **gate** (``core.gate``): cap, pace,
+rate, whether it is subscribed. A lane that finds it shut is not looked at until it opens, so that a
+dead integration's backlog costs nothing. Integrations that only time out wait in a line of their own,
+the slow one; whoever leases says how much of it he can take.
 
 The contract is a test suite: ``tests/store/test_contract.py`` runs it on every store, and a store
 exists when it passes. No row type, session or SQL leaves the room.
@@ -20,27 +22,33 @@ exists when it passes. No row type, session or SQL leaves the room.
 Every verb may raise ``Unavailable``: the database cannot do it now, and nothing was stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from hookline.core.lifecycle import State
 from hookline.core.matching import Candidate
 from hookline.core.model import Attempt, Delivery, Event, Installation, Integration, Kind, Policy
+from hookline.core.notice import Notice
+from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import Verdict
 
 __all__ = [
     "ApiKey",
     "AttemptBody",
     "DeliveryFilter",
+    "IntegrationHealth",
     "Leased",
     "Leases",
     "NewDelivery",
     "NewEvent",
     "NewInstallation",
     "NewIntegration",
+    "NewRecovery",
     "Recorded",
+    "Recovery",
     "Route",
+    "Settled",
     "Settlement",
     "Store",
 ]
@@ -91,11 +99,17 @@ class Recorded(NamedTuple):
 
 
 class Leased(NamedTuple):
-    """A delivery to attempt, with all that its request needs but the integration's secret and URL."""
+    """A delivery to attempt, with all that its request needs but the integration's secret and URL.
+
+    Attributes:
+        slow: it came from the slow line.
+    """
 
     id: bytes
     token: int
+    organization_id: int
     integration_id: int
+    slow: bool
     installation: str
     resource: str
     action: str
@@ -105,21 +119,95 @@ class Leased(NamedTuple):
 
 
 class Leases(NamedTuple):
-    """What a lease gave, and when the next lane is ready (None: nothing waits for a time)."""
+    """What a lease gave, and when the next lane is ready (None: nothing waits for a time).
+
+    A line that has no room any more does not count: an attempt that ends makes some.
+    """
 
     deliveries: list[Leased]
     next_ready_at: int | None
 
 
 class Settlement(NamedTuple):
-    """What came of a leased delivery."""
+    """What came of a leased delivery; ``asked_us``: the wait that the receiver asked for."""
 
     delivery_id: bytes
     token: int
+    organization_id: int
     integration_id: int
     attempt: Attempt
     verdict: Verdict
     settled_at: int
+    asked_us: int | None = None
+
+
+class Settled(NamedTuple):
+    """What settling did.
+
+    Attributes:
+        counted: for each settlement, whether it counted: False where the lease was no longer ours, and
+            then nothing of it was stored.
+        noticed: there is something to tell operators.
+        unswept: some of what waits behind a closed gate is still to be parked.
+    """
+
+    counted: list[bool]
+    noticed: bool
+    unswept: bool
+
+
+class NewRecovery(NamedTuple):
+    """Which of an integration's deliveries are to wait again.
+
+    Attributes:
+        states: ``parked``, ``delivered`` or both.
+        after_id: those with greater ids, which are those accepted later.
+        until_id: those with smaller ids.
+        parked_since: of the parked ones, those that were parked then or later.
+    """
+
+    integration_id: int
+    states: frozenset[State]
+    after_id: bytes
+    until_id: bytes
+    now: int
+    parked_since: int = 0
+
+
+class Recovery(NamedTuple):
+    """A recovery and how far it got; ``done_at``: None while it goes on."""
+
+    id: int
+    integration_id: int
+    states: frozenset[State]
+    parked_since: int
+    after_id: bytes
+    until_id: bytes
+    recovered: int
+    begun_at: int
+    done_at: int | None
+
+
+class IntegrationHealth(NamedTuple):
+    """How an integration stands.
+
+    Attributes:
+        timeouts: those that count, within the span of the rule.
+        failing_since: the first failure since the last success; None while it succeeds.
+        window: how many attempts may be under way at once, by its cap and by how it copes.
+        slow: it is served from the slow line.
+        held_until: nothing is attempted before; None: it is not held.
+    """
+
+    timeouts: int
+    in_flight: int
+    waiting: int
+    parked: int
+    success_at: int | None
+    failing_since: int | None
+    window: int
+    slow: bool
+    held_until: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +216,7 @@ class Route:
 
     integration_id: int
     uuid: str
+    slug: str
     webhook_url: str
     policy: Policy
     sealed_secret: bytes
@@ -203,32 +292,100 @@ class Store(Protocol):
     async def record(self, events: Sequence[NewEvent]) -> list[Recorded]:
         """Store events and their deliveries in one durable transaction, all or none.
 
+        A delivery for an integration that is unsubscribed or deleted by then is parked at once.
         An event whose ``external_id`` its organization already has is not stored again: its
         answer is the first one, with ``duplicate`` set.
         """
         ...
 
-    async def lease(self, *, limit: int, now: int, until: int, token: int) -> Leases:
-        """Hand out at most ``limit`` due deliveries under ``token``, taking lanes in turn."""
-        ...
+    async def lease(
+        self, *, limit: int, slow_limit: int, now: int, until: int, token: int
+    ) -> Leases:
+        """Hand out at most ``limit`` due deliveries under ``token``, by turns.
 
-    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        """Store attempts and what became of their deliveries, in one durable transaction.
-
-        Returns, for each, whether it counted: False where the lease was no longer ours, and then
-        nothing of it was stored.
+        At most ``slow_limit`` of them are of integrations that only time out.
         """
         ...
 
-    async def rescue(self, now: int) -> int:
-        """Return deliveries whose lease ran out to waiting; how many."""
+    async def settle(self, settlements: Sequence[Settlement], rules: Rules) -> Settled:
+        """Store attempts and what became of their deliveries, in one durable transaction.
+
+        The same transaction unsubscribes the integrations of which the rules say so.
+        """
+        ...
+
+    async def sweep(self, limit: int, now: int) -> int:
+        """Park what waits for integrations that are unsubscribed or deleted; at most so many."""
+        ...
+
+    async def rescue(self, now: int, keep: Collection[bytes] = ()) -> int:
+        """Return deliveries whose lease ran out to waiting, but for those in ``keep``; how many.
+
+        ``keep`` is what the caller itself still has under way: a clock that leapt forward, or a machine
+        that slept, makes its leases look run out while their attempts are in hand.
+        """
         ...
 
     async def replay(self, delivery_id: bytes, now: int) -> Delivery | None:
         """Make a final delivery wait again, due now, with its schedule begun anew.
 
-        Returns None where there is no such delivery; raises ``Conflict`` where it is not final.
+        Returns None where there is no such delivery; raises ``Conflict`` where it is not final, or
+        its integration is unsubscribed or deleted.
         """
+        ...
+
+    # -- unsubscribing ----------------------------------------------------------------------------
+
+    async def unsubscribe(self, integration_id: int, detail: str, now: int) -> bool:
+        """Unsubscribe by hand; whether some of what waits is still to be swept.
+
+        Raises ``Conflict`` where it is unsubscribed already.
+        """
+        ...
+
+    async def resubscribe(
+        self, integration_id: int, now: int, recovery: NewRecovery | None
+    ) -> Recovery | None:
+        """Subscribe again, counters begun anew; recover what was parked since the last success.
+
+        Raises ``Conflict`` where it is subscribed.
+        """
+        ...
+
+    async def count_recovery(self, recovery: NewRecovery) -> dict[str, int]:
+        """How many deliveries it would take, by park reason, or ``delivered``."""
+        ...
+
+    async def begin_recovery(self, recovery: NewRecovery) -> Recovery:
+        """Begin to make deliveries wait again. Raises ``Conflict`` while unsubscribed."""
+        ...
+
+    async def recover_some(self, limit: int, now: int) -> bool:
+        """Go on with a recovery, looking at no more than ``limit`` rows; whether there was one."""
+        ...
+
+    async def recoveries(self, integration_id: int) -> list[Recovery]:
+        """An integration's recoveries, newest first."""
+        ...
+
+    async def health(self, integration_id: int, now: int, rules: Rules) -> IntegrationHealth:
+        """How an integration stands."""
+        ...
+
+    async def notices(
+        self, *, before: int | None, integration_id: int | None, limit: int
+    ) -> list[Notice]:
+        """What operators were told, newest first."""
+        ...
+
+    async def open_notices(self, limit: int) -> list[Notice]:
+        """What operators are still to be told, oldest first."""
+        ...
+
+    async def close_notice(
+        self, notice_id: int, *, published_at: int | None, mailed_at: int | None
+    ) -> None:
+        """Note by which ways a notice was told; None: not now."""
         ...
 
     # -- integrations and installations -----------------------------------------------------------
@@ -244,8 +401,8 @@ class Store(Protocol):
         """
         ...
 
-    async def delete_integration(self, integration_id: int, now: int) -> None:
-        """Delete it and its installations; what waits for it is parked."""
+    async def delete_integration(self, integration_id: int, now: int) -> bool:
+        """Delete it and its installations; whether some of what waits is still to be swept."""
         ...
 
     async def integration(self, slug: str) -> Integration | None:
@@ -345,6 +502,14 @@ class Store(Protocol):
 
     async def attempt_body(self, delivery_id: bytes) -> AttemptBody | None:
         """The parts of the body that every attempt of it sends."""
+        ...
+
+    async def latest_instant(self) -> int:
+        """The newest instant at which something was recorded or settled; 0 for an empty store.
+
+        A clock that goes on from here puts nothing that is stored into the future, but for due times.
+        Exact for events; for settlements up to a second less.
+        """
         ...
 
     async def ping(self) -> None:

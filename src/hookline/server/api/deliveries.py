@@ -14,7 +14,6 @@ from hookline.core.headers import webhook_headers
 from hookline.core.instants import isoformat
 from hookline.core.lifecycle import State
 from hookline.core.quoting import excerpt
-from hookline.send.engine import now_us
 from hookline.server.api.injected import TheEngine
 from hookline.server.api.log_shapes import (
     AttemptOut,
@@ -90,14 +89,14 @@ class Deliveries(Controller):
         # One that was registered later has only the slug in common.
         if integration is not None and integration.created_at <= delivery.accepted_at:
             policy = integration.policy
-        sentences = explain(delivery, attempts, policy, now_us())
+        sentences = explain(delivery, attempts, policy, engine.clock())
         return Explanation(delivery.id, delivery.state.value, list(sentences))
 
     @post("/{id:str}/replay", summary="Replay a delivery", status_code=202)
     async def replay(self, id: FromPath[str], engine: TheEngine) -> DeliveryOut:  # noqa: A002
         """Send a delivery again: the same bytes and Request-ID, with the whole retry schedule."""
         found = await _find(engine, id)
-        replayed = await engine.store.replay(bytes.fromhex(found.id), now_us())
+        replayed = await engine.store.replay(bytes.fromhex(found.id), engine.clock())
         engine.dispatcher.wake()
         return DeliveryOut.of(replayed or found)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from hookline.core import model
+from hookline.core import model, rate
 from hookline.core.instants import isoformat
 from hookline.core.resources import Resource
 from hookline.core.schedule import DEFAULT_SCHEDULE
@@ -47,7 +47,18 @@ Waits = Annotated[
         extra_json_schema={"minItems": 1, "maxItems": 50},
     ),
 ]
+Ordered = Annotated[
+    bool,
+    Meta(description="one at a time in each organization, in the order of acceptance"),
+]
 Instant = Annotated[str, Meta(description="RFC 3339, UTC, microseconds")]
+
+
+class RateLimit(msgspec.Struct, forbid_unknown_fields=True):
+    """At most so many attempts a second or a minute, evenly spread."""
+
+    number: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": 10_000})]
+    per: Literal["second", "minute"]
 
 
 class IntegrationIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -64,6 +75,8 @@ class IntegrationIn(msgspec.Struct, forbid_unknown_fields=True):
     max_in_flight: InFlight = 32
     retry_schedule: Waits = msgspec.field(default_factory=lambda: list(DEFAULT_SCHEDULE))
     body_encoding: Literal["javascript", "ascii"] = "javascript"
+    rate_limit: RateLimit | None = None
+    ordered: Ordered = False
 
 
 class IntegrationChanges(msgspec.Struct, forbid_unknown_fields=True):
@@ -77,13 +90,23 @@ class IntegrationChanges(msgspec.Struct, forbid_unknown_fields=True):
     max_in_flight: InFlight | UnsetType = UNSET
     retry_schedule: Waits | UnsetType = UNSET
     body_encoding: Literal["javascript", "ascii"] | UnsetType = UNSET
+    rate_limit: RateLimit | UnsetType | None = UNSET
+    ordered: Ordered | UnsetType = UNSET
+
+
+# Where null is a value: "no limit". Elsewhere it is taken as left out.
+_NULLABLE = {"rate_limit"}
 
 
 def given(struct: msgspec.Struct) -> dict[str, Any]:
     """The fields that a caller gave."""
     fields = msgspec.structs.asdict(struct)
+    if isinstance(limit := fields.get("rate_limit"), RateLimit):
+        fields["rate_limit"] = msgspec.structs.asdict(limit)
     return {
-        name: value for name, value in fields.items() if value is not UNSET and value is not None
+        name: value
+        for name, value in fields.items()
+        if value is not UNSET and (value is not None or name in _NULLABLE)
     }
 
 
@@ -123,6 +146,14 @@ class InstalledOut(InstallationOut, kw_only=True):
         return cls(**_installation(installation), code=code)
 
 
+class UnsubscribedOut(msgspec.Struct, kw_only=True):
+    """Since when an integration receives no more events, and why."""
+
+    at: Instant
+    reason: Literal["timeouts", "failures", "gone", "manual"]
+    detail: str
+
+
 class IntegrationOut(msgspec.Struct, kw_only=True):
     """A registered integration."""
 
@@ -136,10 +167,13 @@ class IntegrationOut(msgspec.Struct, kw_only=True):
     resources: list[str]
     alertable: bool
     status: Literal["subscribed", "unsubscribed"]
+    unsubscribed: UnsubscribedOut | None
     timeout: Seconds
     max_in_flight: int
     retry_schedule: list[float]
     body_encoding: Literal["javascript", "ascii"]
+    rate_limit: RateLimit | None
+    ordered: bool
     created_at: Instant
     updated_at: Instant
 
@@ -162,13 +196,26 @@ def _integration(integration: model.Integration) -> dict[str, Any]:
         "resources": list(integration.resources),
         "alertable": integration.alertable,
         "status": integration.status.value,
+        "unsubscribed": _unsubscribed(integration.unsubscribed),
         "timeout": policy.timeout_ms / 1000,
         "max_in_flight": policy.max_in_flight,
         "retry_schedule": list(policy.retry_schedule),
         "body_encoding": policy.body_encoding.value,
+        "rate_limit": _rate_limit(policy.rate_limit),
+        "ordered": policy.ordered,
         "created_at": isoformat(integration.created_at),
         "updated_at": isoformat(integration.updated_at),
     }
+
+
+def _unsubscribed(since: model.Unsubscribed | None) -> UnsubscribedOut | None:
+    if since is None:
+        return None
+    return UnsubscribedOut(at=isoformat(since.at), reason=since.reason.value, detail=since.detail)
+
+
+def _rate_limit(limit: rate.RateLimit | None) -> RateLimit | None:
+    return None if limit is None else RateLimit(limit.number, limit.per.value)
 
 
 class IntegrationCreated(IntegrationOut, kw_only=True):

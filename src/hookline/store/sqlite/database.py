@@ -34,9 +34,15 @@ _HEADING = re.compile(r"^-- ([a-z_]+) --$\n", re.MULTILINE)
 
 
 def _load_queries() -> dict[str, str]:
-    text = (_PACKAGE / "queries.sql").read_text(encoding="utf-8")
-    parts = _HEADING.split(text)
-    return dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
+    found: dict[str, str] = {}
+    for file in ("queries.sql", "lanes.sql", "subscriptions.sql"):
+        parts = _HEADING.split((_PACKAGE / file).read_text(encoding="utf-8"))
+        named = zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True)
+        for name, sql in named:
+            if name in found:
+                raise ValueError(f"two queries are named {name}")
+            found[name] = sql
+    return found
 
 
 QUERIES: Final = _load_queries()

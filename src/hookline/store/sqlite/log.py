@@ -4,6 +4,7 @@ import json
 import sqlite3
 from typing import Any
 
+from hookline.core.ids import instant_of
 from hookline.core.lifecycle import State
 from hookline.core.matching import considered_from
 from hookline.core.model import Attempt, Delivery, Event, Timings
@@ -11,7 +12,7 @@ from hookline.core.outcome import Counted
 from hookline.store.contract import AttemptBody, DeliveryFilter
 from hookline.store.sqlite.database import QUERIES
 
-__all__ = ["attempt_body", "attempts", "deliveries", "delivery", "events"]
+__all__ = ["attempt_body", "attempts", "deliveries", "delivery", "events", "latest_instant"]
 
 Connection = sqlite3.Connection
 
@@ -58,6 +59,13 @@ def attempt_body(connection: Connection, delivery_id: bytes) -> AttemptBody | No
     """The parts of the body that every attempt of it sends."""
     row = connection.execute(QUERIES["attempt_body"], (delivery_id,)).fetchone()
     return None if row is None else AttemptBody(*row)
+
+
+def latest_instant(connection: Connection) -> int:
+    """The newest instant at which something was recorded or settled; 0 for an empty store."""
+    (newest,) = connection.execute("SELECT max(id) FROM events").fetchone()
+    settled = connection.execute(QUERIES["latest_settled"]).fetchone()
+    return max(0 if newest is None else instant_of(newest), 0 if settled is None else settled[0])
 
 
 def _uuid_bytes(text: str) -> bytes | None:

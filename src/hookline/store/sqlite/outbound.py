@@ -1,20 +1,30 @@
-"""The way out, in SQL: record, lease, settle, rescue, replay.
+"""The way out, in SQL: record, rescue, replay. Leasing and settling have files of their own.
 
-Each function is a job for the writer's thread: it runs inside a transaction that is not its own.
+Each function is a job of the writer's: it runs inside a transaction that is not its own.
 """
 
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from typing import assert_never
+from collections.abc import Collection, Sequence
 
+from hookline.core.errors import Conflict
+from hookline.core.gate import Closed
 from hookline.core.lifecycle import State
-from hookline.core.verdict import Delivered, Parked, ParkReason, RetryAt
-from hookline.store.contract import Leased, Leases, NewDelivery, NewEvent, Recorded, Settlement
+from hookline.store.contract import NewDelivery, NewEvent, Recorded
 from hookline.store.sqlite.database import QUERIES
+from hookline.store.sqlite.lanes import (
+    Lane,
+    closed_gates,
+    free,
+    make_ready,
+    queue_up,
+    read_gates,
+    shut,
+    write_gates,
+)
 from hookline.store.sqlite.rows import Row, execute_rows, fetch_rows
 
-__all__ = ["lease", "park_waiting", "record", "replay", "rescue", "reset_leases", "settle"]
+__all__ = ["make_wait", "record", "replay", "rescue", "reset_leases"]
 
 Connection = sqlite3.Connection
 
@@ -55,25 +65,23 @@ def _insert(connection: Connection, events: Sequence[NewEvent]) -> None:
     execute_rows(connection, "insert_events", [_event_row(event) for event in events])
     for plan_id, considered in {event.plan_id: event.considered for event in events}.items():
         connection.execute(QUERIES["insert_plan"], (plan_id, considered))
-    rows = [_delivery_row(event, delivery) for event in events for delivery in event.deliveries]
-    if not rows:
+    wanted = {each.integration_id for event in events for each in event.deliveries}
+    if not wanted:
         return
+    closed = closed_gates(connection, sorted(wanted))
+    rows = [
+        _delivery_row(event, each, closed.get(each.integration_id))
+        for event in events
+        for each in event.deliveries
+    ]
     execute_rows(connection, "insert_deliveries", rows)
-    now = max(event.accepted_at for event in events)
-    lanes = {delivery.integration_id for event in events for delivery in event.deliveries}
-    _make_ready(connection, lanes, now)
-
-
-def _make_ready(connection: Connection, lanes: Collection[int], now: int) -> None:
-    changed = execute_rows(connection, "make_ready", [(lane,) for lane in lanes], (now,))
-    if changed < len(lanes):  # the others are at their cap, or gone
-        _park_where_deleted(connection, lanes, now)
-
-
-def _park_where_deleted(connection: Connection, lanes: Iterable[int], now: int) -> None:
-    # Deleting an integration takes its lane away; what was on its way into it must not wait for ever.
-    for (lane,) in fetch_rows(connection, "without_lane", [(lane,) for lane in lanes]):
-        park_waiting(connection, lane, ParkReason.DELETED, now)
+    lanes = {
+        (event.organization_id, each.integration_id): None
+        for event in events
+        for each in event.deliveries
+        if each.integration_id not in closed
+    }
+    make_ready(connection, lanes, max(event.accepted_at for event in events))
 
 
 def _event_row(event: NewEvent) -> Row:
@@ -93,7 +101,8 @@ def _event_row(event: NewEvent) -> Row:
     )
 
 
-def _delivery_row(event: NewEvent, delivery: NewDelivery) -> Row:
+def _delivery_row(event: NewEvent, delivery: NewDelivery, closed: Closed | None) -> Row:
+    # Asked in the transaction: the plan may be from a moment before the gate was closed.
     return (
         delivery.id,
         event.id,
@@ -101,104 +110,31 @@ def _delivery_row(event: NewEvent, delivery: NewDelivery) -> Row:
         delivery.installation_id,
         delivery.integration_id,
         delivery.in_ascii,
-        State.WAITING,
+        State.WAITING if closed is None else State.PARKED,
+        closed,
         event.accepted_at,
+        None if closed is None else event.accepted_at,
     )
 
 
-def lease(connection: Connection, *, limit: int, now: int, until: int, token: int) -> Leases:
-    """Hand out due deliveries, an equal share from each runnable lane."""
-    lanes = connection.execute(QUERIES["ready_lanes"], {"now": now, "limit": limit}).fetchall()
-    leased: list[Leased] = []
-    taken: Counter[int] = Counter()
-    for index, (lane, room) in enumerate(lanes):
-        share = -(-(limit - len(leased)) // (len(lanes) - index))
-        parameters = {"integration_id": lane, "now": now, "limit": min(share, room)}
-        rows = connection.execute(QUERIES["due"], parameters).fetchall()
-        leased += [Leased(row[0], token, lane, *row[1:]) for row in rows]
-        taken[lane] = len(rows)
-    execute_rows(connection, "mark_leased", [(each.id,) for each in leased], (token, until))
-    _serve(connection, taken, now)
-    (next_ready_at,) = connection.execute(QUERIES["next_ready"]).fetchone()
-    return Leases(leased, next_ready_at)
-
-
-def settle(connection: Connection, settlements: Sequence[Settlement]) -> list[bool]:
-    """Store attempts and what became of their deliveries, where the lease is still theirs."""
-    rows = [_settled_row(each) for each in settlements]
-    connection.execute("SAVEPOINT fenced")
-    if execute_rows(connection, "settle_deliveries", rows) == len(rows):
-        counted = [True] * len(rows)
-    else:  # some lease was lost: find out whose, one by one
-        connection.execute("ROLLBACK TO fenced")
-        counted = [execute_rows(connection, "settle_deliveries", [row]) == 1 for row in rows]
-    connection.execute("RELEASE fenced")
-    ours = [each for each, counts in zip(settlements, counted, strict=True) if counts]
-    execute_rows(connection, "insert_attempts", [_attempt_row(each) for each in ours])
-    freed = Counter(each.integration_id for each in ours)
-    now = max((each.settled_at for each in ours), default=0)
-    _serve(connection, {lane: -number for lane, number in freed.items()}, now)
-    return counted
-
-
-def _settled_row(settlement: Settlement) -> Row:
-    state, reason, due = _became(settlement)
-    at = None if state is State.WAITING else settlement.settled_at
-    return (
-        settlement.delivery_id,
-        settlement.token,
-        state,
-        reason,
-        due,
-        settlement.attempt.number,
-        at,
-    )
-
-
-def _became(settlement: Settlement) -> tuple[State, str | None, int]:
-    match settlement.verdict:
-        case Delivered():
-            return State.DELIVERED, None, settlement.settled_at
-        case RetryAt(due):
-            return State.WAITING, None, due
-        case Parked(reason):
-            return State.PARKED, reason, settlement.settled_at
-        case _ as never:
-            assert_never(never)
-
-
-def _attempt_row(settlement: Settlement) -> Row:
-    attempt = settlement.attempt
-    return (
-        settlement.delivery_id,
-        attempt.number,
-        attempt.started_at,
-        attempt.url,
-        attempt.outcome,
-        attempt.detail,
-        attempt.status,
-        attempt.signature,
-        *attempt.timings,
-        attempt.address,
-        attempt.http_version,
-        attempt.response_head,
-        attempt.response_body,
-        attempt.response_cut,
-    )
-
-
-def _serve(connection: Connection, taken: dict[int, int], now: int) -> None:
-    if execute_rows(connection, "serve_lanes", list(taken.items()), (now,)) < len(taken):
-        _park_where_deleted(connection, taken, now)
-
-
-def rescue(connection: Connection, now: int) -> int:
+def rescue(connection: Connection, now: int, keep: Collection[bytes] = ()) -> int:
     """Return deliveries whose lease ran out to waiting, and their slots to their lanes."""
-    expired = dict(connection.execute(QUERIES["expired"], {"now": now}).fetchall())
-    if expired:
-        connection.execute(QUERIES["release_expired"], {"now": now})
-        _serve(connection, {lane: -number for lane, number in expired.items()}, now)
-    return sum(expired.values())
+    found = connection.execute(QUERIES["expired"], {"now": now}).fetchall()
+    expired = [row for row in found if row[0] not in keep]
+    if not expired:
+        return 0
+    execute_rows(connection, "release", [(row[0],) for row in expired])
+    freed = Counter[Lane]((row[1], row[2]) for row in expired)
+    gates = read_gates(connection, dict.fromkeys(integration for _, integration in freed))
+    touched = free(connection, freed, {}, now)
+    for (_, integration), number in freed.items():
+        gates[integration].in_flight -= number
+    touched |= write_gates(connection, list(gates.values()), now)
+    queue_up(connection, touched, now)
+    for gate in gates.values():
+        if gate.closed is not None:  # what came back is to be parked like the rest
+            shut(connection, gate, now)
+    return len(expired)
 
 
 def reset_leases(connection: Connection, now: int) -> int:
@@ -208,18 +144,37 @@ def reset_leases(connection: Connection, now: int) -> int:
 
 
 def replay(connection: Connection, delivery_id: bytes, now: int) -> bool:
-    """Make a final delivery wait again; whether it was final."""
-    changed = connection.execute(QUERIES["replay"], {"id": delivery_id, "now": now}).rowcount
-    if changed:
-        (lane,) = connection.execute(
-            "SELECT integration_id FROM deliveries WHERE id = ?", (delivery_id,)
-        ).fetchone()
-        _make_ready(connection, [lane], now)
-    return bool(changed)
+    """Make a final delivery wait again; whether it was final.
+
+    Raises:
+        Conflict: its integration is unsubscribed or deleted.
+    """
+    row = connection.execute(
+        "SELECT g.closed FROM deliveries AS d JOIN gates AS g USING (integration_id) WHERE d.id = ?",
+        (delivery_id,),
+    ).fetchone()
+    if row is not None and row[0] is not None:
+        raise _closed(Closed(row[0]))
+    return bool(make_wait(connection, [delivery_id], now))
 
 
-def park_waiting(connection: Connection, lane: int, reason: ParkReason, now: int) -> None:
-    """Stop what waits in a lane; what is under way is settled as usual."""
-    connection.execute(
-        QUERIES["park_waiting"], {"integration_id": lane, "reason": reason, "now": now}
+def _closed(why: Closed) -> Conflict:
+    if why is Closed.DELETED:
+        return Conflict(
+            "integration-deleted",
+            "its integration was deleted: there is nobody to send it to",
+            "register the integration again and publish the event again",
+        )
+    return Conflict(
+        "integration-unsubscribed",
+        "its integration is unsubscribed",
+        "resubscribe the integration; that can recover all that it missed",
     )
+
+
+def make_wait(connection: Connection, delivery_ids: Sequence[bytes], now: int) -> int:
+    """Make those of the deliveries that are final wait again; how many it were."""
+    rows = [(each,) for each in delivery_ids]
+    lanes = fetch_rows(connection, "replay", rows, (now,))
+    make_ready(connection, dict.fromkeys((row[0], row[1]) for row in lanes), now)
+    return len(lanes)

@@ -12,7 +12,8 @@ INSERT INTO events (
 -- insert_deliveries --
 -- One row an installation that an event goes to.
 INSERT INTO deliveries (
-    id, event_id, organization_id, installation_id, integration_id, in_ascii, state, due_at
+    id, event_id, organization_id, installation_id, integration_id, in_ascii, state, park_reason, due_at,
+    settled_at
 ) VALUES {rows}
 
 -- insert_plan --
@@ -23,25 +24,6 @@ INSERT OR IGNORE INTO plans (id, considered) VALUES (?, ?)
 -- The event that a publisher's id already names.
 SELECT id, delivery_count, warnings FROM events WHERE external_id = ? AND organization_id = ?
 
--- make_ready --
--- Lanes have something new to lease; one at its cap becomes ready when a slot is freed.
-UPDATE lanes SET ready_at = min(coalesce(ready_at, ?1), ?1)
-WHERE in_flight < max_in_flight AND integration_id IN (VALUES {rows})
-
--- without_lane --
--- Those of the integrations that have no lane any more: they were deleted.
-SELECT s.column1 FROM (VALUES {rows}) AS s
-WHERE NOT EXISTS (SELECT 1 FROM lanes WHERE integration_id = s.column1)
-
--- ready_lanes --
--- Runnable lanes, longest ready first; a lane that was served goes to the end of the line.
-SELECT integration_id, max_in_flight - in_flight FROM lanes
-WHERE ready_at <= :now ORDER BY ready_at, integration_id LIMIT :limit
-
--- next_ready --
--- When the next lane becomes runnable.
-SELECT min(ready_at) FROM lanes WHERE ready_at IS NOT NULL
-
 -- due --
 -- A lane's first deliveries, with what their requests are made of.
 SELECT
@@ -51,32 +33,21 @@ SELECT
 FROM deliveries AS d
 JOIN events AS e ON e.id = d.event_id
 JOIN installations AS i ON i.id = d.installation_id
-WHERE d.state = 'waiting' AND d.integration_id = :integration_id AND d.due_at <= :now
-ORDER BY d.due_at LIMIT :limit
+WHERE d.state = 'waiting' AND d.organization_id = ? AND d.integration_id = ? AND d.due_at <= ?
+ORDER BY d.due_at LIMIT ?
 
 -- mark_leased --
 -- Hand a batch out under one token.
 UPDATE deliveries SET state = 'leased', lease = ?, leased_until = ?
 WHERE id IN (VALUES {rows})
 
--- serve_lanes --
--- Slots were taken (positive) or freed (negative): count them, and say when each lane is ready again.
--- Columns: integration_id, taken.
-UPDATE lanes SET
-    in_flight = in_flight + s.column2,
-    ready_at = CASE WHEN in_flight + s.column2 >= max_in_flight THEN NULL ELSE max(?1, (
-        SELECT min(due_at) FROM deliveries
-        WHERE state = 'waiting' AND integration_id = s.column1
-    )) END
-FROM (VALUES {rows}) AS s
-WHERE lanes.integration_id = s.column1
-
 -- settle_deliveries --
 -- What became of leased deliveries; a row whose lease is no longer ours stays as it is.
--- Columns: id, lease, state, park_reason, due_at, attempts_made, settled_at. (SQLite names the columns
--- of VALUES itself, and a common table expression in front would hide the row count from Python.)
+-- Columns: id, lease, state, park_reason, due_at (null: as it was), attempts_made, settled_at. (SQLite
+-- names the columns of VALUES itself, and a common table expression in front would hide the row count
+-- from Python.)
 UPDATE deliveries SET
-    state = s.column3, park_reason = s.column4, due_at = s.column5, lease = NULL, leased_until = NULL,
+    state = s.column3, park_reason = s.column4, due_at = coalesce(s.column5, due_at), lease = NULL, leased_until = NULL,
     schedule_position = schedule_position + 1, attempts_made = s.column6, settled_at = s.column7
 FROM (VALUES {rows}) AS s
 WHERE deliveries.id = s.column1 AND deliveries.state = 'leased' AND deliveries.lease = s.column2
@@ -88,55 +59,62 @@ INSERT INTO attempts (
     first_byte_us, total_us, address, http_version, response_head, response_body, response_cut
 ) VALUES {rows}
 
--- expired --
--- Deliveries whose lease ran out, counted by lane. (Without the "+" the planner goes through the whole
--- log by integration, to be spared the grouping of a handful of rows.)
-SELECT integration_id, count(*) FROM deliveries
-WHERE state = 'leased' AND leased_until <= :now GROUP BY +integration_id
+-- remember_settled --
+-- How far the clock was, for a restart after the machine's was set back: at most once a second, since it
+-- costs a page of the log to disk.
+INSERT INTO facts VALUES ('latest-settled', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+WHERE CAST(value AS INTEGER) <= CAST(excluded.value AS INTEGER) - 1000000
 
--- release_expired --
--- They wait again, due at once.
-UPDATE deliveries SET state = 'waiting', lease = NULL, leased_until = NULL, due_at = :now
-WHERE state = 'leased' AND leased_until <= :now
+-- latest_settled --
+-- What is remembered of it.
+SELECT CAST(value AS INTEGER) FROM facts WHERE name = 'latest-settled'
+
+-- expired --
+-- Deliveries whose lease ran out.
+SELECT id, organization_id, integration_id FROM deliveries WHERE state = 'leased' AND leased_until <= :now
+
+-- release --
+-- They wait again, due as they were.
+UPDATE deliveries SET state = 'waiting', lease = NULL, leased_until = NULL
+WHERE id IN (VALUES {rows})
 
 -- replay --
--- A final delivery waits again with its schedule begun anew.
+-- Final deliveries wait again with their schedule begun anew; in an ordered lane at their old place.
+-- Columns: id.
 UPDATE deliveries SET
-    state = 'waiting', park_reason = NULL, due_at = :now, schedule_position = 0, settled_at = NULL
-WHERE id = :id AND state IN ('delivered', 'parked')
-
--- park_waiting --
--- What waits for a deleted integration stays visible, and is not sent.
-UPDATE deliveries SET state = 'parked', park_reason = :reason, settled_at = :now
-WHERE state = 'waiting' AND integration_id = :integration_id
+    state = 'waiting', park_reason = NULL, schedule_position = 0, settled_at = NULL,
+    due_at = CASE WHEN (
+        SELECT ordered FROM lanes AS l WHERE l.organization_id = deliveries.organization_id
+        AND l.integration_id = deliveries.integration_id
+    ) THEN (SELECT accepted_at FROM events WHERE id = deliveries.event_id) ELSE ?1 END
+WHERE id IN (VALUES {rows}) AND state IN ('delivered', 'parked')
+RETURNING organization_id, integration_id
 
 -- integration_columns --
 -- An integration, as every read of one selects it.
 SELECT
     n.id, n.uuid, n.slug, n.name, n.kind, o.slug, n.webhook_url, n.client_id, n.resources, n.alertable,
-    n.status, n.timeout_ms, n.max_in_flight, n.retry_schedule, n.body_encoding, n.created_at, n.updated_at
+    n.unsubscribed_at, n.unsubscribe_reason, n.unsubscribe_detail, n.created_at, n.updated_at,
+    n.timeout_ms, n.max_in_flight, n.retry_schedule, n.body_encoding, n.rate_number, n.rate_per, n.ordered
 FROM integrations AS n LEFT JOIN organizations AS o ON o.id = n.organization_id
 
 -- insert_integration --
 -- Register an integration.
 INSERT INTO integrations (
-    uuid, slug, name, kind, organization_id, webhook_url, client_id, resources, alertable, status,
-    timeout_ms, max_in_flight, retry_schedule, body_encoding, created_at, updated_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'subscribed', ?, ?, ?, ?, ?, ?)
+    uuid, slug, name, kind, organization_id, webhook_url, client_id, resources, alertable, timeout_ms,
+    max_in_flight, retry_schedule, body_encoding, rate_number, rate_per, ordered, created_at, updated_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- update_integration --
 -- Replace what may change of an integration.
 UPDATE integrations SET
     name = ?, webhook_url = ?, resources = ?, alertable = ?, timeout_ms = ?, max_in_flight = ?,
-    retry_schedule = ?, body_encoding = ?, updated_at = ?
+    retry_schedule = ?, body_encoding = ?, rate_number = ?, rate_per = ?, ordered = ?, updated_at = ?
 WHERE id = ?
 
--- resize_lane --
--- A new cap: the lane is ready at once if it has room now, and the next lease sees what is due.
-UPDATE lanes SET
-    max_in_flight = :max_in_flight,
-    ready_at = CASE WHEN in_flight >= :max_in_flight THEN NULL ELSE :now END
-WHERE integration_id = :integration_id
+-- update_gate --
+-- What a change of an integration changes of its gate.
+UPDATE gates SET max_in_flight = ?, rate_number = ?, rate_per = ? WHERE integration_id = ?
 
 -- installation_columns --
 -- An installation, as every read of one selects it.
@@ -149,7 +127,7 @@ JOIN organizations AS o ON o.id = i.organization_id
 -- candidates --
 -- The installations of an organization, with what decides whether they want an event.
 SELECT
-    i.id, i.uuid, n.id, n.slug, n.kind, n.resources, n.alertable, n.status, n.body_encoding
+    i.id, i.uuid, n.id, n.slug, n.kind, n.resources, n.alertable, n.body_encoding
 FROM organizations AS o
 JOIN installations AS i ON i.organization_id = o.id AND i.deleted_at IS NULL
 JOIN integrations AS n ON n.id = i.integration_id
@@ -158,8 +136,8 @@ WHERE o.slug = ? ORDER BY i.id
 -- routes --
 -- What a dispatcher must know of integrations: the newest secret signs.
 SELECT
-    n.id, n.uuid, n.webhook_url, n.timeout_ms, n.max_in_flight, n.retry_schedule, n.body_encoding,
-    s.sealed
+    n.id, n.uuid, n.slug, n.webhook_url, s.sealed,
+    n.timeout_ms, n.max_in_flight, n.retry_schedule, n.body_encoding, n.rate_number, n.rate_per, n.ordered
 FROM integrations AS n
 JOIN secrets AS s ON s.id = (SELECT max(id) FROM secrets WHERE integration_id = n.id)
 WHERE n.id IN (VALUES {rows})
@@ -176,12 +154,15 @@ JOIN plans AS p ON p.id = e.plan_id
 -- A delivery with the names of what it belongs to, as every read of one selects it.
 SELECT
     d.id, d.state, d.park_reason, e.id, e.external_id, e.resource, e.action, o.slug, n.slug, i.uuid,
-    n.webhook_url, d.due_at, d.attempts_made, d.schedule_position, e.accepted_at, d.settled_at
+    n.webhook_url, max(d.due_at, coalesce(l.held_until, 0)), d.attempts_made, d.schedule_position,
+    e.accepted_at, d.settled_at
 FROM deliveries AS d
 JOIN events AS e ON e.id = d.event_id
 JOIN organizations AS o ON o.id = d.organization_id
 JOIN integrations AS n ON n.id = d.integration_id
 JOIN installations AS i ON i.id = d.installation_id
+LEFT JOIN lanes AS l
+ON l.organization_id = d.organization_id AND l.integration_id = d.integration_id
 
 -- attempts --
 -- A delivery's attempts, oldest first.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from hookline.core.errors import Conflict, NotFound
+from hookline.core.gate import Closed
 from hookline.core.matching import Candidate
 from hookline.core.model import (
     BodyEncoding,
@@ -13,10 +14,11 @@ from hookline.core.model import (
     Integration,
     Kind,
     Policy,
-    Status,
+    Unsubscribed,
 )
+from hookline.core.rate import Period, RateLimit
 from hookline.core.schedule import RetrySchedule
-from hookline.core.verdict import ParkReason
+from hookline.core.unsubscribing import Reason
 from hookline.store.contract import (
     ApiKey,
     NewEvent,
@@ -25,7 +27,8 @@ from hookline.store.contract import (
     Route,
 )
 from hookline.store.sqlite.database import QUERIES
-from hookline.store.sqlite.outbound import park_waiting, record
+from hookline.store.sqlite.lanes import read_gates, refresh, shut, write_gates
+from hookline.store.sqlite.outbound import record
 from hookline.store.sqlite.rows import fetch_rows
 
 __all__ = [
@@ -87,10 +90,7 @@ def create_integration(connection: Connection, new: NewIntegration) -> Integrati
             new.client_id,
             json.dumps(new.resources),
             new.alertable,
-            policy.timeout_ms,
-            policy.max_in_flight,
-            json.dumps(policy.retry_schedule),
-            policy.body_encoding,
+            *_policy_row(policy),
             new.now,
             new.now,
         ),
@@ -101,8 +101,8 @@ def create_integration(connection: Connection, new: NewIntegration) -> Integrati
         (integration_id, new.sealed_secret, new.now),
     )
     connection.execute(
-        "INSERT INTO lanes (integration_id, max_in_flight) VALUES (?, ?)",
-        (integration_id, policy.max_in_flight),
+        "INSERT INTO gates (integration_id, max_in_flight, rate_number, rate_per) VALUES (?, ?, ?, ?)",
+        (integration_id, policy.max_in_flight, *_rate_row(policy)),
     )
     if new.installation_uuid is not None and organization_id is not None:
         _insert_installation(
@@ -122,34 +122,57 @@ def update_integration(connection: Connection, changed: Integration) -> Integrat
             changed.webhook_url,
             json.dumps(changed.resources),
             changed.alertable,
-            policy.timeout_ms,
-            policy.max_in_flight,
-            json.dumps(policy.retry_schedule),
-            policy.body_encoding,
+            *_policy_row(policy),
             changed.updated_at,
             changed.id,
         ),
     )
     connection.execute(
-        QUERIES["resize_lane"],
-        {
-            "integration_id": changed.id,
-            "max_in_flight": policy.max_in_flight,
-            "now": changed.updated_at,
-        },
+        QUERIES["update_gate"], (policy.max_in_flight, *_rate_row(policy), changed.id)
     )
+    _change_lanes(connection, changed.id, ordered=policy.ordered, now=changed.updated_at)
     return _must(integration(connection, changed.slug))
 
 
-def delete_integration(connection: Connection, integration_id: int, now: int) -> None:
-    """Delete it and its installations; what waits for it is parked."""
+def _change_lanes(connection: Connection, integration_id: int, *, ordered: bool, now: int) -> None:
+    gate = read_gates(connection, [integration_id])[integration_id]
+    if ordered:
+        values = {"integration_id": integration_id}
+        connection.execute(QUERIES["in_order_of_acceptance"], values)
+    if gate.closed is None:
+        refresh(connection, gate, ordered=ordered, now=now)
+    else:
+        sql = "UPDATE lanes SET ordered = ? WHERE integration_id = ?"
+        connection.execute(sql, (ordered, integration_id))
+
+
+def _policy_row(policy: Policy) -> tuple[Any, ...]:
+    return (
+        policy.timeout_ms,
+        policy.max_in_flight,
+        json.dumps(policy.retry_schedule),
+        policy.body_encoding,
+        *_rate_row(policy),
+        policy.ordered,
+    )
+
+
+def _rate_row(policy: Policy) -> tuple[int | None, str | None]:
+    limit = policy.rate_limit
+    return (None, None) if limit is None else (limit.number, limit.per)
+
+
+def delete_integration(connection: Connection, integration_id: int, now: int) -> bool:
+    """Delete it and its installations; what waits for it is parked, or is to be swept."""
     for table, column in (("integrations", "id"), ("installations", "integration_id")):
         connection.execute(
             f"UPDATE {table} SET deleted_at = ? WHERE {column} = ? AND deleted_at IS NULL",  # noqa: S608
             (now, integration_id),
         )
-    connection.execute("DELETE FROM lanes WHERE integration_id = ?", (integration_id,))
-    park_waiting(connection, integration_id, ParkReason.DELETED, now)
+    gate = read_gates(connection, [integration_id])[integration_id]
+    gate.closed = Closed.DELETED
+    write_gates(connection, [gate], now)
+    return shut(connection, gate, now)
 
 
 def integration(connection: Connection, slug: str) -> Integration | None:
@@ -224,6 +247,8 @@ def _insert_installation(
         " VALUES (?, ?, ?, ?, ?)",
         (uuid, integration_id, organization_id, code_digest, now),
     )
+    connection.execute(QUERIES["insert_turns"], (organization_id,))
+    connection.execute(QUERIES["insert_lane"], (organization_id, integration_id))
     return int(cursor.lastrowid or 0)
 
 
@@ -261,7 +286,7 @@ def candidates(connection: Connection, organization: str) -> tuple[int | None, l
 def routes(connection: Connection, integration_ids: Sequence[int]) -> list[Route]:
     """What a dispatcher must know of these integrations, deleted ones included."""
     rows = fetch_rows(connection, "routes", [(each,) for each in integration_ids])
-    return [Route(row[0], row[1], row[2], _policy(*row[3:7]), row[7]) for row in rows]
+    return [Route(row[0], row[1], row[2], row[3], _policy(*row[5:]), row[4]) for row in rows]
 
 
 def define_resource(connection: Connection, name: str, actions: tuple[str, ...], now: int) -> None:
@@ -306,9 +331,22 @@ def revoke_api_key(connection: Connection, key_id: int, now: int) -> bool:
     return bool(connection.execute(sql, (now, key_id)).rowcount)
 
 
-def _policy(timeout_ms: int, max_in_flight: int, schedule: str, encoding: str) -> Policy:
+def _policy(
+    timeout_ms: int,
+    max_in_flight: int,
+    schedule: str,
+    encoding: str,
+    rate_number: int | None,
+    rate_per: str,
+    ordered: int,
+) -> Policy:
     return Policy(
-        timeout_ms, max_in_flight, RetrySchedule(json.loads(schedule)), BodyEncoding(encoding)
+        timeout_ms,
+        max_in_flight,
+        RetrySchedule(json.loads(schedule)),
+        BodyEncoding(encoding),
+        None if rate_number is None else RateLimit(rate_number, Period(rate_per)),
+        bool(ordered),
     )
 
 
@@ -324,10 +362,10 @@ def _integration(row: tuple[Any, ...]) -> Integration:
         client_id=row[7],
         resources=tuple(json.loads(row[8])),
         alertable=bool(row[9]),
-        status=Status(row[10]),
-        policy=_policy(*row[11:15]),
-        created_at=row[15],
-        updated_at=row[16],
+        unsubscribed=None if row[10] is None else Unsubscribed(row[10], Reason(row[11]), row[12]),
+        created_at=row[13],
+        updated_at=row[14],
+        policy=_policy(*row[15:22]),
     )
 
 
@@ -340,8 +378,7 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
         kind=Kind(row[4]),
         resources=frozenset(json.loads(row[5])),
         alertable=bool(row[6]),
-        status=Status(row[7]),
-        body_encoding=BodyEncoding(row[8]),
+        body_encoding=BodyEncoding(row[7]),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hookline.store.sqlite.database import QUERIES
 
-__all__ = ["Row", "execute_rows", "fetch_rows"]
+__all__ = ["Row", "execute_rows", "fetch_rows", "with_rows"]
 
 Connection = sqlite3.Connection
 Row = tuple[Any, ...]
@@ -33,20 +33,29 @@ def execute_rows(
     """Run a query that takes ``{rows}``, in runs; returns the number of rows it changed."""
     changed = 0
     for size, values in _batched(rows):
-        sql = _with_rows(name, size, len(rows[0]))
+        sql = with_rows(name, size, len(rows[0]), len(before))
         changed += connection.execute(sql, [*before, *values]).rowcount
     return changed
 
 
-def fetch_rows(connection: Connection, name: str, rows: Sequence[Row]) -> list[Row]:
+def fetch_rows(
+    connection: Connection, name: str, rows: Sequence[Row], before: Sequence[Any] = ()
+) -> list[Row]:
     """Run a query that takes ``{rows}``, in runs; returns what it found."""
     found: list[Row] = []
     for size, values in _batched(rows):
-        found += connection.execute(_with_rows(name, size, len(rows[0])), values)
+        sql = with_rows(name, size, len(rows[0]), len(before))
+        found += connection.execute(sql, [*before, *values])
     return found
 
 
 @cache
-def _with_rows(name: str, size: int, width: int) -> str:
-    one = f"({','.join('?' * width)})"
-    return QUERIES[name].replace("{rows}", ",".join([one] * size))
+def with_rows(name: str, size: int, width: int, before: int = 0) -> str:
+    """The text of a query for so many rows; ``before``: values that come before those of the rows.
+
+    Placeholders are numbered, for an anonymous one takes its number from where it stands in the text.
+    """
+    numbers = range(before + 1, before + 1 + size * width)
+    marks = [f"?{number}" for number in numbers]
+    rows = [f"({','.join(marks[n : n + width])})" for n in range(0, len(marks), width)]
+    return QUERIES[name].replace("{rows}", ",".join(rows))

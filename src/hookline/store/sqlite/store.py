@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TypeVar
@@ -11,19 +11,34 @@ from typing import IO, TypeVar
 from hookline.core.errors import Conflict
 from hookline.core.matching import Candidate
 from hookline.core.model import Attempt, Delivery, Event, Installation, Integration
+from hookline.core.notice import Notice
+from hookline.core.unsubscribing import Rules
 from hookline.store.contract import (
     ApiKey,
     AttemptBody,
     DeliveryFilter,
+    IntegrationHealth,
     Leases,
     NewEvent,
     NewInstallation,
     NewIntegration,
+    NewRecovery,
     Recorded,
+    Recovery,
     Route,
+    Settled,
     Settlement,
 )
-from hookline.store.sqlite import database, log, outbound, registry
+from hookline.store.sqlite import (
+    database,
+    lanes,
+    leasing,
+    log,
+    outbound,
+    registry,
+    settling,
+    subscriptions,
+)
 from hookline.store.sqlite.writer import Writer
 
 __all__ = ["SqliteStore"]
@@ -107,19 +122,26 @@ class SqliteStore:
         rows = len(events) + sum(len(event.deliveries) for event in events)
         return await self._write(lambda c: outbound.record(c, events), brief=rows <= BRIEF_ROWS)
 
-    async def lease(self, *, limit: int, now: int, until: int, token: int) -> Leases:
+    async def lease(
+        self, *, limit: int, slow_limit: int, now: int, until: int, token: int
+    ) -> Leases:
         return await self._write(
-            lambda c: outbound.lease(c, limit=limit, now=now, until=until, token=token),
+            lambda c: leasing.lease(
+                c, limit=limit, slow_limit=slow_limit, now=now, until=until, token=token
+            ),
             durable=False,
             brief=limit <= BRIEF_ROWS,
         )
 
-    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+    async def settle(self, settlements: Sequence[Settlement], rules: Rules) -> Settled:
         brief = len(settlements) <= BRIEF_ROWS
-        return await self._write(lambda c: outbound.settle(c, settlements), brief=brief)
+        return await self._write(lambda c: settling.settle(c, settlements, rules), brief=brief)
 
-    async def rescue(self, now: int) -> int:
-        return await self._write(lambda c: outbound.rescue(c, now))
+    async def sweep(self, limit: int, now: int) -> int:
+        return await self._write(lambda c: lanes.sweep(c, limit, now), brief=limit <= BRIEF_ROWS)
+
+    async def rescue(self, now: int, keep: Collection[bytes] = ()) -> int:
+        return await self._write(lambda c: outbound.rescue(c, now, keep))
 
     async def replay(self, delivery_id: bytes, now: int) -> Delivery | None:
         def job(connection: Connection) -> Delivery | None:
@@ -135,6 +157,50 @@ class SqliteStore:
 
         return await self._write(job)
 
+    # -- unsubscribing ----------------------------------------------------------------------------
+
+    async def unsubscribe(self, integration_id: int, detail: str, now: int) -> bool:
+        return await self._write(
+            lambda c: subscriptions.unsubscribe_by_hand(c, integration_id, detail, now)
+        )
+
+    async def resubscribe(
+        self, integration_id: int, now: int, recovery: NewRecovery | None
+    ) -> Recovery | None:
+        return await self._write(
+            lambda c: subscriptions.resubscribe(c, integration_id, now, recovery)
+        )
+
+    async def count_recovery(self, recovery: NewRecovery) -> dict[str, int]:
+        return await self._read(lambda c: subscriptions.count_recovery(c, recovery))
+
+    async def begin_recovery(self, recovery: NewRecovery) -> Recovery:
+        return await self._write(lambda c: subscriptions.begin_recovery(c, recovery))
+
+    async def recover_some(self, limit: int, now: int) -> bool:
+        return await self._write(lambda c: subscriptions.recover_some(c, limit, now))
+
+    async def recoveries(self, integration_id: int) -> list[Recovery]:
+        return await self._read(lambda c: subscriptions.recoveries(c, integration_id))
+
+    async def health(self, integration_id: int, now: int, rules: Rules) -> IntegrationHealth:
+        return await self._read(lambda c: subscriptions.health(c, integration_id, now, rules))
+
+    async def notices(
+        self, *, before: int | None, integration_id: int | None, limit: int
+    ) -> list[Notice]:
+        return await self._read(lambda c: subscriptions.notices(c, before, integration_id, limit))
+
+    async def open_notices(self, limit: int) -> list[Notice]:
+        return await self._read(lambda c: subscriptions.open_notices(c, limit))
+
+    async def close_notice(
+        self, notice_id: int, *, published_at: int | None, mailed_at: int | None
+    ) -> None:
+        await self._write(
+            lambda c: subscriptions.close_notice(c, notice_id, published_at, mailed_at)
+        )
+
     # -- integrations and installations -----------------------------------------------------------
 
     async def create_integration(self, new: NewIntegration) -> Integration:
@@ -143,8 +209,8 @@ class SqliteStore:
     async def update_integration(self, integration: Integration) -> Integration:
         return await self._write(lambda c: registry.update_integration(c, integration))
 
-    async def delete_integration(self, integration_id: int, now: int) -> None:
-        await self._write(lambda c: registry.delete_integration(c, integration_id, now))
+    async def delete_integration(self, integration_id: int, now: int) -> bool:
+        return await self._write(lambda c: registry.delete_integration(c, integration_id, now))
 
     async def integration(self, slug: str) -> Integration | None:
         return await self._read(lambda c: registry.integration(c, slug))
@@ -223,6 +289,9 @@ class SqliteStore:
 
     async def attempt_body(self, delivery_id: bytes) -> AttemptBody | None:
         return await self._read(lambda c: log.attempt_body(c, delivery_id))
+
+    async def latest_instant(self) -> int:
+        return await self._read(log.latest_instant)
 
     async def ping(self) -> None:
         await self._write(lambda c: c.execute("UPDATE facts SET value = value WHERE 0") and None)
