@@ -20,7 +20,6 @@ class App:
     organization: str | None
     resources: tuple[str, ...]
     alertable: bool
-    ordered: bool
     deleted: bool = False
     installed: dict[str, str] = field(default_factory=dict)
 
@@ -74,10 +73,14 @@ SCHEDULES = (
 
 def draw_fields(dice: Random) -> dict[str, Any]:
     """The policy of a new integration."""
-    fields = {
+    rates = [{"number": 5, "per": "second"}, {"number": 20, "per": "minute"}]
+    fields: dict[str, Any] = {
         "timeout": dice.choice([0.1, 1.0, 1.0, 5.0, 30.0]),
         "max_in_flight": dice.choice([1, 2, 5, 32, 32, 100]),
         "retry_schedule": dice.choice(SCHEDULES),
         "body_encoding": dice.choice(["javascript", "javascript", "ascii"]),
+        "rate_limit": dice.choice(rates) if dice.random() < 0.3 else None,
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    return {
+        name: value for name, value in fields.items() if value is not None or name == "rate_limit"
+    }

@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tests.simulation import limits
-from tests.simulation.ledger import Ledger, Sent
+from tests.simulation import limits, subscriptions
+from tests.simulation.ledger import Ledger, Sent, Settling
 from tests.simulation.stored import Stored, StoredDelivery, mark_of, read
 
 from hookline.core.outcome import Answered, Blocked, Counted
@@ -35,7 +35,9 @@ def examine(world: "World") -> None:
                 ledger, stored.deliveries[delivery], sent, stored.attempts.get(delivery, {})
             )
     _verdicts(ledger)
-    limits.examine(ledger)
+    limits.examine(ledger, world.scale.limits.max_in_flight)
+    subscriptions.examine(ledger, stored, world.scale.rules)
+    _what_was_recovered_arrived(ledger, stored, world.recovered)
     if stored.in_flight:
         ledger.complain("counters return to 0", f"{stored.in_flight} slots are still taken")
 
@@ -98,6 +100,14 @@ def _nothing_else_is_sent(ledger: Ledger, stored: Stored) -> None:
             ledger.complain("delivered is true", f"{delivery.id.hex()} was never answered 2xx")
 
 
+def _what_was_recovered_arrived(ledger: Ledger, stored: Stored, integrations: set[int]) -> None:
+    for delivery in stored.deliveries.values():
+        if delivery.integration in integrations and delivery.state != "delivered":
+            ledger.complain(
+                "recovered", f"{delivery.id.hex()} is {delivery.state}, {delivery.park_reason}"
+            )
+
+
 # -- attempts -------------------------------------------------------------------------------------
 
 
@@ -107,8 +117,8 @@ def _join(ledger: Ledger, stored: Stored) -> None:
         known = stored.attempts.get(sent.delivery, {})
         sent.logged = known.get(sent.number) == sent.started_at
     logged = {(s.delivery, s.number, s.started_at): s for s in ledger.in_order if s.logged}
-    for settling in ledger.settling:
-        for each in settling.settlements:
+    for operation in ledger.operations:
+        for each in operation.settlements if isinstance(operation, Settling) else ():
             sent_ = logged.get((each.delivery_id, each.attempt.number, each.attempt.started_at))
             if sent_ is not None:
                 sent_.settlement = each

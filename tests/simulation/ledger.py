@@ -12,7 +12,7 @@ from hookline.core.model import Policy
 from hookline.core.outcome import Answered, Counted, Outcome, count
 from hookline.store.contract import NewDelivery, NewEvent, Settlement
 
-__all__ = ["Accepted", "Change", "Due", "Ledger", "Sent", "Settling", "Submitted", "Trace"]
+__all__ = ["Accepted", "Change", "Due", "Ledger", "Sent", "Settling", "Submitted", "Trace", "Turn"]
 
 TAIL = 40
 FOREVER = 1 << 62
@@ -46,9 +46,9 @@ class Sent:
         number: of the delivery's attempts, as the store counts them; ``position``: on the schedule.
         life: in which life of the process it was sent.
         at: when it came, in µs of the run; ``steady`` is the sender's own time.
-        leased_at: the sender's time at the lease.
+        leased_at: the process's time at the lease; ``lease``: the number of that call.
         started_at: what the log will say.
-        together: how many were under way at its integration, itself included.
+        together: how many were under way at its integration, itself included; ``all_together``: in all.
         ended: when it was answered or given up; None while it is under way, and after a crash.
         logged: whether the store has it, and so counted it.
     """
@@ -62,10 +62,12 @@ class Sent:
     at: int
     steady: int
     leased_at: int
+    lease: int
     started_at: int
     body: bytes
     policy: Policy
     together: int
+    all_together: int
     ended: int | None = None
     outcome: Outcome | None = None
     asked_us: int | None = None
@@ -142,13 +144,22 @@ class Change:
 
 @dataclass(slots=True)
 class Settling:
-    """One call of ``settle``; ``counted`` is None where nobody heard the answer."""
+    """One call of ``settle`` that was not refused; ``asked``, ``answered``: numbers of calls."""
 
     settlements: Sequence[Settlement]
+    asked: int
+    answered: int = FOREVER
+
+
+@dataclass(slots=True)
+class Turn:
+    """A call that closes an integration's gate or opens it, at an instant of the process's time."""
+
+    what: str
+    integration: int
     at: int
-    life: int
-    counted: Sequence[bool] | None = None
-    answer: Any = None
+    asked: int
+    answered: int = FOREVER
 
 
 @dataclass
@@ -162,7 +173,7 @@ class Ledger:
     submitted: list[Submitted] = field(default_factory=list)
     accepted: dict[int, Accepted] = field(default_factory=dict)
     changes: dict[int, list[Change]] = field(default_factory=lambda: defaultdict(list))
-    settling: list[Settling] = field(default_factory=list)
+    operations: list[Settling | Turn] = field(default_factory=list)  # as they were asked for
     crashed: dict[int, int] = field(default_factory=dict)  # life -> when it was killed
     away: list[tuple[int, int]] = field(default_factory=list)  # the store was unavailable
     refused: set[bytes] = field(default_factory=set)  # events that were not taken

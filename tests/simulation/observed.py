@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.simulation.ledger import Due, Ledger, Settling
-from tests.simulation.loop import now_us
+from tests.simulation.ledger import Due, Ledger, Settling, Turn
 
-from hookline.core.errors import Unavailable
-from hookline.store.contract import Leases, NewEvent, Recorded, Settlement
+from hookline.core.errors import HooklineError, Unavailable
+from hookline.core.unsubscribing import Rules
+from hookline.store.contract import Leases, NewEvent, Recorded, Settled, Settlement
 from hookline.store.sqlite.store import SqliteStore
 
 __all__ = ["CrashPoint", "ObservedStore"]
@@ -44,14 +44,14 @@ class ObservedStore:
         ledger: Ledger,
         *,
         life: int,
-        leased_at: dict[bytes, int],
+        leased: dict[bytes, tuple[int, int]],
         crash: CrashPoint,
     ):
         self.real = store
         self.reads_fail = False
         self._ledger = ledger
         self._life = life
-        self._leased_at = leased_at
+        self._leased = leased
         self._crash = crash
         self._recording: list[list[Due]] = []
 
@@ -104,28 +104,51 @@ class ObservedStore:
             self._answered(made)
 
     async def lease(self, **named: Any) -> Leases:
+        asked = self._ledger.call()
         leases: Leases = await self._call("lease", **named)
         for each in leases.deliveries:
-            self._leased_at[each.id] = named["now"]
+            self._leased[each.id] = (named["now"], asked)
         if leases.deliveries:
             self._ledger.trace.note("lease", *(each.id.hex() for each in leases.deliveries))
         return leases
 
-    async def settle(self, settlements: Sequence[Settlement], *rest: Any) -> Any:
-        settling = Settling(settlements, now_us(), self._life)
-        self._ledger.settling.append(settling)
+    async def settle(self, settlements: Sequence[Settlement], rules: Rules) -> Settled:
+        settling = Settling(settlements, self._ledger.call())
+        self._ledger.operations.append(settling)
         try:
-            settling.answer = await self._call("settle", settlements, *rest)
+            answer: Settled = await self._call("settle", settlements, rules)
         except Unavailable:
-            self._ledger.settling.remove(settling)
+            self._ledger.operations.remove(settling)
             self._ledger.trace.note("settle refused", len(settlements))
             raise
-        settling.counted = settling.answer
-        for each, counted in zip(settlements, settling.counted, strict=True):
+        finally:
+            settling.answered = self._ledger.call()
+        for each, counted in zip(settlements, answer.counted, strict=True):
             self._ledger.trace.note(
                 "settle", each.delivery_id.hex(), each.attempt.number, each.verdict, counted
             )
-        return settling.answer
+        return answer
+
+    async def unsubscribe(self, integration_id: int, detail: str, now: int) -> bool:
+        return bool(await self._turned("unsubscribe", integration_id, detail, now, at=now))
+
+    async def resubscribe(self, integration_id: int, now: int, recovery: Any) -> Any:
+        return await self._turned("resubscribe", integration_id, now, recovery, at=now)
+
+    async def delete_integration(self, integration_id: int, now: int) -> bool:
+        return bool(await self._turned("delete_integration", integration_id, now, at=now))
+
+    async def _turned(self, name: str, integration_id: int, *rest: Any, at: int) -> Any:
+        turn = Turn(name, integration_id, at, self._ledger.call())
+        self._ledger.operations.append(turn)
+        try:
+            return await self._call(name, integration_id, *rest)
+        except HooklineError:
+            self._ledger.operations.remove(turn)
+            raise
+        finally:
+            turn.answered = self._ledger.call()
+            self._ledger.trace.note(name, integration_id)
 
     async def rescue(self, *arguments: Any) -> int:
         rescued: int = await self._call("rescue", *arguments)

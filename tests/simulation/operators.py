@@ -13,7 +13,9 @@ from tests.simulation.process import ConnectionLost, Process
 from tests.simulation.receivers import Receivers, draw_plan
 
 from hookline.core.errors import Conflict, HooklineError, NotFound, Unavailable
+from hookline.core.lifecycle import State
 from hookline.core.model import Integration
+from hookline.store.contract import NewRecovery
 
 __all__ = ["Operator"]
 
@@ -25,6 +27,9 @@ ACTS = {
     "replay": 20,
     "install": 5,
     "uninstall": 4,
+    "unsubscribe": 4,
+    "resubscribe": 20,
+    "recover": 6,
     "create": 2,
     "delete": 1,
 }
@@ -58,6 +63,8 @@ class Operator:
             live = self._site.apps.live()
             if act == "create":
                 await self.create()
+            elif act == "resubscribe":
+                await self.resubscribe_all()
             elif live:
                 await getattr(self, f"_{act}")(self._dice.choice(live))
 
@@ -95,6 +102,7 @@ class Operator:
             "webhook_url": site.receivers.add(draw_plan(dice, site.days, character)),
             "resources": sorted(dice.sample(SUBSCRIBABLE, dice.randint(1, 3))),
             "alertable": dice.random() < 0.3,
+            "ordered": dice.random() < 0.3,
             **draw_fields(dice),
             **given,
         }
@@ -107,7 +115,6 @@ class Operator:
             fields.get("organization"),
             tuple(fields["resources"]),
             fields["alertable"],
-            bool(fields.get("ordered")),
             deleted=True,
         )
         site.apps.by_slug[slug] = app
@@ -130,7 +137,6 @@ class Operator:
         if answer is not None:
             made, app.installed = answer
             app.id, app.deleted = made.id, False
-            self._change("cap", app, value=made.policy.max_in_flight)
             self._change("policy", app, value=made.policy)
 
     def _change(self, what: str, app: App, **details: Any) -> Change:
@@ -166,6 +172,72 @@ class Operator:
         await self._ask(f"delete {app.slug}", work)
         change.done = now_us()
         app.deleted = True
+
+    # -- subscriptions ----------------------------------------------------------------------------
+
+    async def _unsubscribe(self, app: App) -> None:
+        async def work() -> None:
+            process = self._site.process
+            with contextlib.suppress(Conflict):
+                if await process.store.unsubscribe(app.id, "by hand", process.clock()):
+                    process.chores.wake()
+
+        await self._ask(f"unsubscribe {app.slug}", work)
+
+    async def resubscribe_all(self) -> None:
+        """Resubscribe whoever is unsubscribed, mostly with what they missed."""
+        for app in self._site.apps.live():
+            if not await self._is_subscribed(app):
+                await self._resubscribe(app, recover=self._dice.random() < 0.7)
+
+    async def _is_subscribed(self, app: App) -> bool:
+        async def work() -> bool:
+            found = await self._site.process.registry.integration(app.slug)
+            return found.unsubscribed is None
+
+        return bool(await self._ask(f"look at {app.slug}", work))
+
+    async def _resubscribe(self, app: App, *, recover: bool) -> None:
+        change = self._change("recover", app) if recover else None
+
+        async def work() -> None:
+            process = self._site.process
+            now = process.clock()
+            recovery = _everything_parked(app, now) if recover else None
+            with contextlib.suppress(Conflict):
+                await process.store.resubscribe(app.id, now, recovery)
+            process.chores.wake()
+            process.dispatcher.wake()
+
+        await self._ask(f"resubscribe {app.slug} {recover}", work)
+        if change is not None:
+            await self._recovered(app)
+            change.done = now_us()
+
+    async def _recover(self, app: App) -> None:
+        await self.recover(app)
+
+    async def recover(self, app: App) -> None:
+        """Make all that is parked wait again, and wait until that is done."""
+        change = self._change("recover", app)
+
+        async def work() -> None:
+            process = self._site.process
+            await process.store.begin_recovery(_everything_parked(app, process.clock()))
+            process.chores.wake()
+            process.dispatcher.wake()
+
+        await self._ask(f"recover {app.slug}", work)
+        await self._recovered(app)
+        change.done = now_us()
+
+    async def _recovered(self, app: App) -> None:
+        async def work() -> bool:
+            found = await self._site.process.store.recoveries(app.id)
+            return all(each.done_at is not None for each in found)
+
+        while not await self._ask(f"recovering {app.slug}", work):
+            await asyncio.sleep(1)
 
     # -- installations and deliveries -------------------------------------------------------------
 
@@ -214,3 +286,7 @@ class Operator:
 
         await self._ask(f"replay {delivery.hex()}", work)
         change.done = now_us()
+
+
+def _everything_parked(app: App, now: int) -> NewRecovery:
+    return NewRecovery(app.id, frozenset({State.PARKED}), bytes(16), b"\xff" * 16, now)

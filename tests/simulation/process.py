@@ -11,6 +11,9 @@ from tests.simulation.loop import Life, now_us
 from tests.simulation.observed import CrashPoint, ObservedStore
 from tests.simulation.receivers import Receivers, SimulatedSender
 
+from hookline.core.unsubscribing import Rules
+from hookline.send.chores import Chores
+from hookline.send.clock import SteadyClock, Ticker
 from hookline.send.directory import Directory
 from hookline.send.dispatch import Dispatcher, Limits
 from hookline.send.publish import Publisher
@@ -21,6 +24,7 @@ from hookline.store.vault import Vault
 __all__ = ["ConnectionLost", "Process"]
 
 T = TypeVar("T")
+LONGEST_STOP_S = 31  # as the engine's
 EPOCH = 1_800_000_000_000_000
 
 
@@ -51,6 +55,7 @@ class Process:
         wall: Wall,
         seed: str,
         limits: Limits,
+        rules: Rules,
     ):
         self.number = number
         self.crash_point = CrashPoint()
@@ -60,6 +65,7 @@ class Process:
         self._wall = wall
         self._chance = Random(f"{seed} life {number}")
         self._limits = limits
+        self._rules = rules
         self._life = Life()
         self._up = False
 
@@ -69,41 +75,59 @@ class Process:
         self._up = True
 
     async def _start(self) -> None:
-        self.clock = clock = self._wall
-        entropy = self._chance.randbytes
-        leased_at: dict[bytes, int] = {}
+        """What ``Engine.open`` does, with other clocks, chance and network."""
+        leased: dict[bytes, tuple[int, int]] = {}
         self.store = ObservedStore(
-            await SqliteStore.open(self._path, clock()),
+            await SqliteStore.open(self._path, self._wall()),
             self._ledger,
             life=self.number,
-            leased_at=leased_at,
+            leased=leased,
             crash=self.crash_point,
         )
-        vault = Vault(b"k" * 32)
-        directory = Directory(self.store, vault)
+        latest = await self.store.latest_instant()
+        self.clock = SteadyClock(self._wall, now_us, latest)
+        self.directory = Directory(self.store, Vault(b"k" * 32))
         self.dispatcher = Dispatcher(
             self.store,
-            directory,
-            clock=clock,
+            self.directory,
+            clock=self.clock,
+            wall=self._wall,
             dice=self._chance.random,
-            entropy=entropy,
+            entropy=self._chance.randbytes,
             limits=self._limits,
+            rules=self._rules,
+            on_unswept=self._unswept,
         )
-        common: Any = {"clock": clock, "entropy": entropy, "on_deliveries": self.dispatcher.wake}
-        self.publisher = Publisher(self.store, directory, **common)
-        self.registry = Registry(self.store, directory, vault, **common)
+        self.chores = Chores(self.store, clock=self.clock, on_deliveries=self.dispatcher.wake)
+        self._take_requests(Ticker(self.clock, latest))
         self._sender = SimulatedSender(
             self._ledger,
             self._receivers,
             life=self.number,
-            clock=clock,
-            leased_at=leased_at,
+            clock=self.clock,
+            leased=leased,
             completed=self.dispatcher.completed,
         )
-        await directory.load()
+        await self.directory.load()
         self.dispatcher.start(self._sender)
         self._running = asyncio.create_task(self.dispatcher.run())
+        self._doing_chores = asyncio.create_task(self.chores.run())
         self._ledger.trace.note("start", self.number)
+
+    def _unswept(self) -> None:
+        self.chores.wake()
+
+    def _take_requests(self, ticker: Ticker) -> None:
+        common: Any = {
+            "clock": self.clock,
+            "ticker": ticker,
+            "entropy": self._chance.randbytes,
+            "on_deliveries": self.dispatcher.wake,
+        }
+        self.publisher = Publisher(self.store, self.directory, **common)
+        self.registry = Registry(
+            self.store, self.directory, Vault(b"k" * 32), **common, on_chore=self.chores.wake
+        )
 
     async def _within(self, work: Any) -> Any:
         """Run in this life; ``ConnectionLost`` where it ends before the work does."""
@@ -135,7 +159,8 @@ class Process:
         self._ledger.trace.note("stop", self.number)
         self._up = False
         self.dispatcher.stop_leasing()
-        await self._running
+        self.chores.stop()
+        await asyncio.wait([self._running], timeout=LONGEST_STOP_S)
         self._sender.close()
         await self._within(self.store.close())
         await self._life.end()

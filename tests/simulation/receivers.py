@@ -169,14 +169,14 @@ class SimulatedSender:
         *,
         life: int,
         clock: Callable[[], int],
-        leased_at: dict[bytes, int],
+        leased: dict[bytes, tuple[int, int]],
         completed: Callable[[list[Completed]], None],
     ):
         self._ledger = ledger
         self._receivers = receivers
         self._life = life
         self._clock = clock
-        self._leased_at = leased_at
+        self._leased = leased
         self._completed = completed
         self._under_way: dict[int, asyncio.TimerHandle] = {}
         self._by_integration: Counter[int] = Counter()
@@ -206,11 +206,13 @@ class SimulatedSender:
             life=self._life,
             at=now_us(),
             steady=self._clock(),
-            leased_at=self._leased_at[leased.id],
+            leased_at=self._leased[leased.id][0],
+            lease=self._leased[leased.id][1],
             started_at=outbound.started_at,
             body=outbound.body,
             policy=key.route.policy,
             together=self._by_integration[leased.integration_id],
+            all_together=len(self._under_way) + 1,
         )
         name = dict(outbound.headers)["Request-ID"]
         if name != leased.id.hex():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Stored", "StoredDelivery", "StoredEvent", "mark_of", "read"]
+__all__ = ["Stored", "StoredDelivery", "StoredEvent", "StoredNotice", "mark_of", "read"]
 
 _MARK = re.compile(rb'"mark":(\d+)')
 
@@ -39,6 +39,15 @@ class StoredDelivery(NamedTuple):
     attempts_made: int
 
 
+class StoredNotice(NamedTuple):
+    """A row of notices."""
+
+    integration: int
+    kind: str
+    reason: str
+    at: int
+
+
 @dataclass
 class Stored:
     """All of it."""
@@ -46,6 +55,8 @@ class Stored:
     events: dict[bytes, StoredEvent] = field(default_factory=dict)
     deliveries: dict[bytes, StoredDelivery] = field(default_factory=dict)
     attempts: dict[bytes, dict[int, int]] = field(default_factory=dict)  # number -> started_at
+    notices: list[StoredNotice] = field(default_factory=list)
+    deleted: dict[int, int] = field(default_factory=dict)  # integration -> when
     in_flight: int = 0
 
 
@@ -73,5 +84,13 @@ def read(path: Path) -> Stored:
             "SELECT delivery_id, number, started_at FROM attempts"
         ):
             stored.attempts.setdefault(delivery, {})[number] = started_at
-        (stored.in_flight,) = connection.execute("SELECT sum(in_flight) FROM lanes").fetchone()
+        rows = connection.execute(
+            "SELECT integration_id, kind, reason, at FROM notices ORDER BY id"
+        )
+        stored.notices = [StoredNotice(*row) for row in rows]
+        sql = "SELECT id, deleted_at FROM integrations WHERE deleted_at IS NOT NULL"
+        stored.deleted = dict(connection.execute(sql).fetchall())
+        for table in ("lanes", "gates"):
+            row = connection.execute(f"SELECT coalesce(sum(in_flight), 0) FROM {table}").fetchone()
+            stored.in_flight += row[0]
     return stored

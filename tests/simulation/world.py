@@ -20,12 +20,14 @@ from tests.simulation.receivers import Receivers
 from tests.simulation.traffic import Publisher
 from tests.simulation.trouble import Trouble
 
-from hookline.core.instants import DAY
+from hookline.core.instants import DAY, HOUR
+from hookline.core.unsubscribing import Rules
 from hookline.send.dispatch import Limits
 
 __all__ = ["Result", "Scale", "World", "draw_scale", "simulate"]
 
 DRAIN_DAYS = 20
+FEW_TIMEOUTS = Rules(timeouts=20, span_us=HOUR, failing_days=2)
 DEFAULT_LIMITS = Limits()
 LONGEST_PAUSE_S = 0.004  # the store's threads are done within that
 
@@ -42,6 +44,7 @@ class Scale:
     change_gap_s: float
     trouble_gap_s: float
     limits: Limits = DEFAULT_LIMITS
+    rules: Rules = FEW_TIMEOUTS
 
 
 def draw_scale(dice: Random) -> Scale:
@@ -93,6 +96,7 @@ class World:
         self.organizations = [f"org-{n}" for n in range(scale.organizations)]
         self.ledger, self.apps, self.receivers, self.wall = Ledger(), Apps(), Receivers(), Wall()
         self.closing = asyncio.Event()
+        self.recovered: set[int] = set()  # integrations that must have everything in the end
         self.lives = 0
         self.process: Process
 
@@ -111,6 +115,7 @@ class World:
             wall=self.wall,
             seed=str(self.seed),
             limits=self.scale.limits,
+            rules=self.scale.rules,
         )
         await self.process.start()
 
@@ -132,8 +137,17 @@ class World:
         self.receivers.heal(now_us())
         self.ledger.trace.note("heal")
         await asyncio.gather(*actors)
+        await self._recover(operator)
         await self._drain()
         await self.process.stop()
+
+    async def _recover(self, operator: Operator) -> None:
+        """Subscribe everybody again, and recover all that half of them missed."""
+        await asyncio.sleep(60)  # what was under way when they healed has ended
+        await operator.resubscribe_all()
+        for app in self.apps.live()[::2]:
+            await operator.recover(app)
+            self.recovered.add(app.id)
 
     async def _drain(self) -> None:
         """Wait until nothing waits."""
