@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from tests.simulation.ledger import Ledger, Sent
 from tests.simulation.loop import now_us
 
-from hookline.core.instants import DAY, HOUR, MINUTE, SECOND
+from hookline.core.instants import DAY, SECOND
 from hookline.core.model import Timings
 from hookline.core.outcome import Answered, Blocked, Outcome, Reason, Unanswered
 from hookline.core.request import Outbound
@@ -89,20 +89,20 @@ def _status(status: int, wait_s: int | None, after: int) -> Answer:
 def draw_plan(dice: Random, days: float, character: str) -> Receiver:
     """A plan for so many days.
 
-    ``character``: ``good`` (well, with rare short trouble), ``moody`` (any trouble, of any length),
-    ``dead`` (never answers).
+    ``character``: ``good`` (well, with rare short trouble), ``moody`` (any trouble, for up to a third of
+    the days), ``dead`` (never answers).
     """
     own = Random(dice.random())
     if character == "dead":
         return Receiver([0], [Weather("dead")], own)
     median = int(10 ** dice.uniform(3.3, 5.2))
     since, weather, at = [0], [Weather("well", median)], 0
+    span = days * DAY
+    good, longest = (span * 1.5, span / 100) if character == "good" else (span / 8, span / 3)
     while True:
-        good = HOUR * 20 if character == "good" else HOUR * 3
         at += int(dice.expovariate(1 / good))
-        if at > days * DAY:
+        if at > span:
             return Receiver(since, weather, own)
-        longest = MINUTE * 5 if character == "good" else HOUR * 30
         since += [at, at := at + int(dice.triangular(SECOND, longest, SECOND))]
         weather += [_trouble(dice), Weather("well", median)]
 

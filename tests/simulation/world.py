@@ -47,17 +47,20 @@ class Scale:
     rules: Rules = FEW_TIMEOUTS
 
 
-def draw_scale(dice: Random) -> Scale:
-    """One of several kinds of world."""
+def draw_scale(dice: Random, *, small: bool = False) -> Scale:
+    """One of several kinds of world; a small one is played in half a second."""
     limits = dice.choice([Limits(), Limits(max_in_flight=20, max_fresh=8, max_lease=16)])
-    kind = dice.choice(["calm", "rough", "rough", "long", "flood"])
-    match kind:
+    if small:
+        return Scale(0.15, 6, 2, 3, 300, 400, 600, limits)
+    match dice.choice(["calm", "rough", "rough", "long", "flood", "crowd"]):
         case "calm":
             return Scale(1, 10, 3, 3, 1800, 3600, 1e9, limits)
         case "rough":
             return Scale(0.5, 8, 2, 3, 900, 1200, 1800, limits)
         case "long":
-            return Scale(7, 6, 2, 2, 4 * 3600, 6 * 3600, 8 * 3600, limits)
+            return Scale(3.5, 6, 2, 2, 2 * 3600, 6 * 3600, 8 * 3600, limits)
+        case "crowd":
+            return Scale(0.1, 500, 40, 4, 600, 600, 1200, limits)
         case _:
             return Scale(0.02, 8, 3, 5, 20, 200, 150, limits)
 
@@ -174,9 +177,9 @@ def _folder() -> Iterator[Path]:
         shutil.rmtree(path)
 
 
-def simulate(seed: int, scale: Scale | None = None) -> Result:
+def simulate(seed: int, scale: Scale | None = None, *, small: bool = False) -> Result:
     """Play a seed, and examine it."""
-    scale = scale or draw_scale(Random(f"{seed} scale"))
+    scale = scale or draw_scale(Random(f"{seed} scale"), small=small)
     pauses = Random(f"{seed} pauses")
 
     def pause() -> tuple[bool, float]:
