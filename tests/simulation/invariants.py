@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tests.simulation import limits, subscriptions
+from tests.simulation import limits, pace, subscriptions
 from tests.simulation.ledger import Ledger, Sent, Settling
 from tests.simulation.stored import Stored, StoredDelivery, mark_of, read
 
@@ -35,7 +35,8 @@ def examine(world: "World") -> None:
                 ledger, stored.deliveries[delivery], sent, stored.attempts.get(delivery, {})
             )
     _verdicts(ledger)
-    limits.examine(ledger, world.scale.limits.max_in_flight)
+    limits.examine(ledger, world.scale.limits)
+    pace.examine(ledger)
     subscriptions.examine(ledger, stored, world.scale.rules)
     _what_was_recovered_arrived(ledger, stored, world.recovered)
     if stored.in_flight:
@@ -121,7 +122,7 @@ def _join(ledger: Ledger, stored: Stored) -> None:
         for each in operation.settlements if isinstance(operation, Settling) else ():
             sent_ = logged.get((each.delivery_id, each.attempt.number, each.attempt.started_at))
             if sent_ is not None:
-                sent_.settlement = each
+                sent_.settlement, sent_.settled = each, operation.answered
 
 
 def _one_delivery(

@@ -1,7 +1,7 @@
 """What happened in a run: the trace, and what receivers, publishers and the store's callers saw."""
 
 import hashlib
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,14 +24,14 @@ class Trace:
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
         self.tail: deque[str] = deque(maxlen=TAIL)
-        self.lines = 0
+        self.kinds: Counter[str] = Counter()
 
     def note(self, what: str, *values: Any) -> None:
         """Add a line: the time, what happened, with whom."""
         line = f"{now_us() / 1e6:16.6f} {what} {' '.join(map(str, values))}"
         self._digest.update(line.encode() + b"\n")
         self.tail.append(line)
-        self.lines += 1
+        self.kinds[what] += 1
 
     def digest(self) -> str:
         """What two equal runs have in common."""
@@ -48,9 +48,11 @@ class Sent:
         at: when it came, in µs of the run; ``steady`` is the sender's own time.
         leased_at: the process's time at the lease; ``lease``: the number of that call.
         started_at: what the log will say.
-        together: how many were under way at its integration, itself included; ``all_together``: in all.
+        together: how many were under way at its integration, itself included.
+        all_together, slow_together: the same for the whole process, and for its slow integrations.
         ended: when it was answered or given up; None while it is under way, and after a crash.
-        logged: whether the store has it, and so counted it.
+        logged: whether the store has it, and so counted it, with this ``settlement``.
+        settled: the number of that call's answer.
     """
 
     delivery: bytes
@@ -68,11 +70,13 @@ class Sent:
     policy: Policy
     together: int
     all_together: int
+    slow_together: int
     ended: int | None = None
     outcome: Outcome | None = None
     asked_us: int | None = None
     logged: bool = False
     settlement: Settlement | None = None
+    settled: int = FOREVER
 
     @property
     def counted(self) -> Counted | None:

@@ -6,6 +6,7 @@ from typing import Any
 from tests.simulation.ledger import Due, Ledger, Sent
 
 from hookline.core.model import Policy
+from hookline.send.dispatch import Limits
 
 __all__ = ["examine", "in_force", "made_to_wait_again"]
 
@@ -13,8 +14,8 @@ AT_ONCE = 1_000_000  # µs from a lease to its request, at most
 PERIODS = {"second": 1_000_000, "minute": 60_000_000}
 
 
-def examine(ledger: Ledger, most: int) -> None:
-    """Complain of attempts outside of policy, cap, rate and order; ``most``: of the whole process."""
+def examine(ledger: Ledger, limits: Limits) -> None:
+    """Complain of attempts outside of policy, cap, rate and order, and of the process's own limits."""
     for sent in ledger.in_order:
         policies = in_force(ledger, sent.integration, sent.at - AT_ONCE, sent.at)
         if sent.policy not in policies:
@@ -24,8 +25,8 @@ def examine(ledger: Ledger, most: int) -> None:
             ledger.complain(
                 "the cap", f"{sent.together} under way at {sent.integration}, of at most {cap}"
             )
-        if sent.all_together > most:
-            ledger.complain("all together", f"{sent.all_together} under way, of at most {most}")
+        if sent.all_together > limits.max_in_flight or sent.slow_together > limits.slow:
+            ledger.complain("all together", f"{sent.all_together}, {sent.slow_together} slow ones")
     by_integration: dict[int, list[Sent]] = defaultdict(list)
     for sent in ledger.in_order:
         by_integration[sent.integration].append(sent)

@@ -180,6 +180,7 @@ class SimulatedSender:
         self._completed = completed
         self._under_way: dict[int, asyncio.TimerHandle] = {}
         self._by_integration: Counter[int] = Counter()
+        self._slow = 0
         self._number = 0
 
     def post(self, requests: Sequence[tuple[InFlight, Outbound]]) -> None:
@@ -197,6 +198,7 @@ class SimulatedSender:
         leased = key.leased
         due = self._ledger.due[leased.id]
         self._by_integration[leased.integration_id] += 1
+        self._slow += leased.slow
         sent = Sent(
             delivery=leased.id,
             integration=leased.integration_id,
@@ -213,6 +215,7 @@ class SimulatedSender:
             policy=key.route.policy,
             together=self._by_integration[leased.integration_id],
             all_together=len(self._under_way) + 1,
+            slow_together=self._slow,
         )
         name = dict(outbound.headers)["Request-ID"]
         if name != leased.id.hex():
@@ -227,6 +230,7 @@ class SimulatedSender:
     def _answered(self, number: int, key: InFlight, sent: Sent, answer: Answer) -> None:
         del self._under_way[number]
         self._by_integration[sent.integration] -= 1
+        self._slow -= key.leased.slow
         sent.ended, sent.outcome, sent.asked_us = now_us(), answer.outcome, answer.asked_us
         self._ledger.trace.note("answer", sent.delivery.hex(), sent.number, answer.outcome)
         completed = Completed(

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ class Result:
     seed: int
     complaints: list[str]
     digest: str
-    lines: int
+    kinds: Counter[str]
     tail: list[str]
     attempts: int
     events: int
@@ -205,7 +206,7 @@ def simulate(seed: int, scale: Scale | None = None, *, small: bool = False) -> R
             seed,
             ledger.complaints,
             ledger.trace.digest(),
-            ledger.trace.lines,
+            ledger.trace.kinds,
             list(ledger.trace.tail),
             len(ledger.in_order),
             len(ledger.accepted),
