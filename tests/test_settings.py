@@ -26,6 +26,9 @@ GENUINE = {
     "HOOKLINE_MAX_DATA_BYTES": "2048",
     "HOOKLINE_MAX_IN_FLIGHT": "7",
     "HOOKLINE_LOG": "json",
+    "HOOKLINE_LOG_ATTEMPTS": "none",
+    "HOOKLINE_KEEP_EVENTS_DAYS": "0",
+    "HOOKLINE_KEEP_ATTEMPTS_DAYS": "7",
     "HOOKLINE_URL": "https://hooks.example.com/",
 }
 
@@ -42,7 +45,8 @@ def test_an_empty_environment_gives_the_promised_defaults():
     assert Settings.from_environ({}) == Settings() == Settings(
         database=SqliteDatabase(Path("hookline.db")), api_key=None, allow_addresses=AllowList(),
         host="127.0.0.1", port=8800, secret_key=None, max_data_bytes=1_048_576, max_in_flight=1000,
-        log="text", url="http://127.0.0.1:8800",
+        log="text", log_attempts="all", keep_events_days=90, keep_attempts_days=30,
+        url="http://127.0.0.1:8800",
     )  # fmt: skip
 
 
@@ -52,6 +56,7 @@ def test_every_variable_is_read():
         database=SqliteDatabase(Path("/var/lib/hookline.db")), api_key=Secret("a-key-of-ours"),
         allow_addresses=AllowList.parse("10.0.0.0/8, [::1]:9000"), host="0.0.0.0", port=0,
         secret_key=Secret(KEY), max_data_bytes=2048, max_in_flight=7, log="json",
+        log_attempts="none", keep_events_days=0, keep_attempts_days=7,
         url="https://hooks.example.com",
     )  # fmt: skip
 
@@ -91,6 +96,9 @@ BAD = {
     "HOOKLINE_MAX_DATA_BYTES": ["0", "1MB", "1e6", "-1", "99999999999"],
     "HOOKLINE_MAX_IN_FLIGHT": ["0", "many", "10001", "true"],
     "HOOKLINE_LOG": ["JSON", "xml", "debug"],
+    "HOOKLINE_LOG_ATTEMPTS": ["yes", "ALL", "1"],
+    "HOOKLINE_KEEP_EVENTS_DAYS": ["-1", "90d", "forever", "36501"],
+    "HOOKLINE_KEEP_ATTEMPTS_DAYS": ["-1", "1.5", "month"],
     "HOOKLINE_URL": [
         "127.0.0.1:8800", "ftp://h", "http://", "http://h:99999", "http://u:p@h", "http://h?a",
         "http://h#f", "http://[::1", "http://h:0",

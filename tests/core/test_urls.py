@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hookline.core import urls
 from hookline.core.errors import Invalid
-from hookline.core.urls import check_webhook_url
+from hookline.core.urls import check_webhook_url, receiver_of
 
 GOOD = [
     "https://hooks.example.com/webhooks",
@@ -185,7 +185,7 @@ def refusal(text: str) -> Invalid:
 
 def test_the_examples_in_the_docstrings_are_true() -> None:
     """What the docstring shows is what happens."""
-    assert doctest.testmod(urls) == (0, 1)
+    assert doctest.testmod(urls) == (0, 2)
 
 
 @pytest.mark.parametrize("text", GOOD, ids=lambda text: text[:40])
@@ -373,3 +373,20 @@ def test_whatever_is_taken_libcurl_reads_the_same(
         assume(False)
     assume(text.startswith("http:") and "[" not in text.partition("?")[0])
     assert read_by_libcurl(text) == as_plain(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "receiver"),
+    [
+        ("https://h.example/", "h.example:443"),
+        ("HTTP://h.example", "h.example:80"),
+        ("http://h.example:8080/a:1?b=http://c:9", "h.example:8080"),
+        ("https://[2001:db8::1]/x", "[2001:db8::1]:443"),
+        ("https://[2001:db8::1]:8443/x", "[2001:db8::1]:8443"),
+        ("https://user:p@ss@h.example/x", "h.example:443"),
+        ("no url", ""),
+    ],
+)
+def test_the_receiver_is_host_and_port_and_nothing_else(url, receiver):
+    """Neither path nor query nor user gets into the log."""
+    assert receiver_of(url) == receiver

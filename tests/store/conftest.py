@@ -207,6 +207,7 @@ class World:
         at: int = START,
         outcome: Counted = Counted.SUCCESS,
         status: int | None = 204,
+        began_at: int | None = None,
         asked_us: int | None = None,
     ) -> Settlement:
         """What an attempt brought: delivered, unless another verdict is given."""
@@ -233,6 +234,7 @@ class World:
             attempt,
             verdict or Delivered(),
             at,
+            at - SECOND if began_at is None else began_at,
             asked_us,
         )
 

@@ -27,8 +27,17 @@ async def test_a_lease_holds_all_that_a_request_needs(world):
         "tail": b"tail",
         "attempts_made": 0,
         "schedule_position": 0,
+        "event": event.id.hex(),
+        "organization": "acme",
     }
     assert await world.state(leased.id) == State.LEASED
+
+
+async def test_a_lease_names_the_event_as_its_publisher_does(world):
+    """The publisher's own id, where it gave one."""
+    await world.record(world.event(await world.app(), external_id="order-7"))
+    (leased,) = await world.leased()
+    assert leased.event == "order-7"
 
 
 async def test_an_empty_store_has_nothing_to_lease(world):

@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from hookline.store.contract import NewDelivery, NewEvent
-from hookline.store.sqlite import database, lanes, leasing, outbound, subscriptions
+from hookline.store.sqlite import database, lanes, leasing, outbound, purge, subscriptions
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.rows import with_rows
+from hookline.store.upkeep import Ages
 
 NOW = 1_800_000_000_000_000
 EVENT = b"event".ljust(16)
 NAMED = {
     "now": NOW, "limit": 9, "integration_id": 1, "organization_id": 1, "id": EVENT, "reason": "gone",
     "since": 0, "slow": 0, "ordered": 0,
+    "before": NOW, "floor": EVENT, "after": b"", "delivery_id": b"", "number": 0,
 }  # fmt: skip
 FEW, MANY = 1_000, 100_000
 
@@ -37,6 +39,7 @@ def empty() -> sqlite3.Connection:
         " (?, 1, NULL, 'issue', 'created', x'00', NULL, NULL, NULL, x'00', 1, ?)",
         (EVENT, NOW),
     )
+    connection.execute("INSERT INTO organizations VALUES (1, 'acme', 0)")
     connection.execute("INSERT INTO installations VALUES (1, 'uuid', 1, 1, NULL, 0, NULL)")
     return connection
 
@@ -103,8 +106,9 @@ HOT = {
         [
             "SEARCH d USING INDEX deliveries_waiting"
             " (organization_id=? AND integration_id=? AND due_at<?)",
-            "SEARCH e USING INDEX sqlite_autoindex_events_1 (id=?)",
             "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
+            "SEARCH o USING INTEGER PRIMARY KEY (rowid=?)",
+            "SEARCH e USING INDEX sqlite_autoindex_events_1 (id=?)",
         ],
     ),
     "mark_leased": (1, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
@@ -130,6 +134,29 @@ HOT = {
     "release": (1, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
     "replay": (1, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
     "attempts": (0, ["SEARCH attempts USING PRIMARY KEY (delivery_id=?)"]),
+    "old_attempts": (
+        0,
+        [
+            "SEARCH a USING PRIMARY KEY ((delivery_id,number)>(?,?) AND delivery_id<?)",
+            "SEARCH d USING PRIMARY KEY (id=?)",
+        ],
+    ),
+    "delete_attempts": (2, ["SEARCH attempts USING PRIMARY KEY (delivery_id=? AND number=?)"]),
+    "old_deliveries": (0, ["SEARCH deliveries USING PRIMARY KEY (id>? AND id<?)"]),
+    "some_attempts": (0, ["SEARCH attempts USING PRIMARY KEY (delivery_id=?)"]),
+    "delete_attempts_of": (1, ["SEARCH attempts USING PRIMARY KEY (delivery_id=?)"]),
+    "delete_deliveries": (1, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),
+    "old_events": (
+        0,
+        [
+            "SEARCH e USING INDEX sqlite_autoindex_events_1 (id>? AND id<?)",
+            "SEARCH d USING INDEX deliveries_event (event_id=?)",
+        ],
+    ),
+    "delete_events": (1, ["SEARCH events USING INDEX sqlite_autoindex_events_1 (id=?)"]),
+    "use_plans": (1, ["SEARCH plans USING PRIMARY KEY (id=?)"]),
+    "old_plans": (0, ["SEARCH plans USING PRIMARY KEY (id>?)"]),
+    "delete_plans": (1, ["SEARCH plans USING PRIMARY KEY (id=?)"]),
 }
 
 
@@ -143,9 +170,16 @@ def test_hot_queries_search_by_index(connection, name):
     tables = {
         "deliveries", "events", "lanes", "installations", "attempts", "gates", "turns", "timeouts",
         "d", "e", "i", "l", "g", "t",
+        "plans", "a", "o",
     }  # fmt: skip
     assert [line for line in plan if line.startswith("SCAN") and line.split()[1] in tables] == []
     assert [line for line in plan if "TEMP B-TREE FOR ORDER" in line or "AUTOMATIC" in line] == []
+
+
+def test_the_backlog_is_read_from_the_index_of_what_waits(connection):
+    """Nothing but the index is looked at, and of that only what waits is in it."""
+    lines = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {QUERIES['backlog']}")]
+    assert lines == ["SCAN deliveries USING COVERING INDEX deliveries_waiting"]
 
 
 def test_settling_loops_over_its_rows(connection):
@@ -294,6 +328,44 @@ def test_the_other_verbs_cost_the_same_too(job):
         connection = empty()
         lane(connection, 1, waiting)
         costs.append(steps(connection, job))
+        connection.close()
+    assert costs[1] <= 1.5 * costs[0], costs
+
+
+def old_log(connection: sqlite3.Connection, deliveries: int) -> None:
+    """A long log of final deliveries, each with its event, its plan and two attempts."""
+    key = "CAST(char(1) || printf('%015d', i) AS BLOB)"  # below each UUID of these days
+    attempt = "0, '', 'success', '', NULL, '', 0, 0, 0, 0, 0, '', '', x'', x'', 0"
+    rows = {
+        "events": f"{key}, 1, NULL, 'r', 'a', x'', NULL, NULL, NULL, {key}, 1, 0",
+        "deliveries": f"{key}, {key}, 1, 1, 1, 0, 'delivered', NULL, 0, NULL, NULL, 2, 1, 0",
+        "plans": f"{key}, '[]', 0",
+        "attempts (first)": f"{key}, 1, {attempt}",
+        "attempts (second)": f"{key}, 2, {attempt}",
+    }
+    for table, values in rows.items():
+        connection.execute(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+            f" INSERT INTO {table.split()[0]} SELECT {values} FROM n",
+            (deliveries,),
+        )
+
+
+@pytest.mark.parametrize("table", range(4), ids=["attempts", "deliveries", "events", "plans"])
+def test_a_chunk_of_a_purge_costs_the_same_however_long_the_log(table):
+    """Each chunk looks at the rows that it deletes and no others."""
+
+    def purged(connection: sqlite3.Connection) -> None:
+        chunk = purge.purge(connection, Ages(NOW, NOW), bytes([table]), 64)
+        assert sum(chunk[1:]) >= 64
+
+    costs = []
+    for deliveries in (FEW, MANY):
+        connection = empty()
+        old_log(connection, deliveries)
+        if table == 2:  # only an event whose deliveries have gone may go
+            connection.execute("DELETE FROM deliveries")
+        costs.append(steps(connection, purged))
         connection.close()
     assert costs[1] <= 1.5 * costs[0], costs
 

@@ -30,6 +30,9 @@ def serve(
     max_data_bytes: Annotated[str | None, _flag("max_data_bytes")] = None,
     max_in_flight: Annotated[str | None, _flag("max_in_flight")] = None,
     log: Annotated[str | None, _flag("log")] = None,
+    log_attempts: Annotated[str | None, _flag("log_attempts")] = None,
+    keep_events_days: Annotated[str | None, _flag("keep_events_days")] = None,
+    keep_attempts_days: Annotated[str | None, _flag("keep_attempts_days")] = None,
     until_stdin_closes: Annotated[
         bool,
         Parameter(
@@ -59,6 +62,9 @@ def serve(
             "max_data_bytes": max_data_bytes,
             "max_in_flight": max_in_flight,
             "log": log,
+            "log_attempts": log_attempts,
+            "keep_events_days": keep_events_days,
+            "keep_attempts_days": keep_attempts_days,
         },
     )
     # Here and not above: the web framework takes longer to import than all the rest of us, and

@@ -1,17 +1,23 @@
 """The process of ``hookline serve``: signals, logs, and what it says at its start."""
 
 import asyncio
+import atexit
+import json
 import logging
 import os
 import signal
 import sys
 import threading
+import time
+from functools import partial
 from typing import Any
 
 import structlog
 import uvloop
 
 from hookline.cli.terminal import DIM, GOOD, TITLE, cell, err, fields, harmless, print_json
+from hookline.core.instants import isoformat
+from hookline.send.lines import LineWriter
 from hookline.server.serve import Served, serving
 from hookline.settings import Settings
 
@@ -24,21 +30,24 @@ def serve_until_stopped(settings: Settings, *, as_json: bool, until_stdin_closes
     Raises:
         UsageError: the port is taken, or the database cannot be used.
     """
-    _configure_log(settings.log)
-    uvloop.run(_serve(settings, as_json=as_json, until_stdin_closes=until_stdin_closes))
+    lines = _configure_log(settings.log)
+    uvloop.run(_serve(settings, lines, as_json=as_json, until_stdin_closes=until_stdin_closes))
 
 
-async def _serve(settings: Settings, *, as_json: bool, until_stdin_closes: bool) -> None:
+async def _serve(
+    settings: Settings, lines: LineWriter, *, as_json: bool, until_stdin_closes: bool
+) -> None:
     stop = asyncio.Event()
     if until_stdin_closes:
         loop = asyncio.get_running_loop()
         threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
-    async with serving(settings, signals=(signal.SIGINT, signal.SIGTERM)) as served:
+    async with serving(settings, signals=(signal.SIGINT, signal.SIGTERM), lines=lines) as served:
         _announce(served, settings, as_json=as_json)
         told = asyncio.create_task(stop.wait())
         await asyncio.wait({served.done, told}, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
-        err().print("stopping: what is under way is finished first; again stops at once", style=DIM)
+        # Not through the console: a pipe that nobody reads any more would hold up the stop.
+        lines.write(b"stopping: what is under way is finished first; again stops at once\n")
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
@@ -75,8 +84,10 @@ def _announce(served: Served, settings: Settings, *, as_json: bool) -> None:
 # --- logs ------------------------------------------------------------
 
 
-def _configure_log(form: str) -> None:
+def _configure_log(form: str) -> LineWriter:
     """Our own events, and other libraries' warnings, as lines of the one form on stderr."""
+    lines = LineWriter(sys.stderr.fileno(), partial(_dropped, form))
+    atexit.register(lines.close)
     renderer: Any = structlog.processors.JSONRenderer()
     formatter: list[Any] = [structlog.processors.format_exc_info]
     if form == "text":
@@ -95,9 +106,33 @@ def _configure_log(form: str) -> None:
             *formatter,
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(_Stream(lines)),  # type: ignore[arg-type]
     )
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
+    return lines
+
+
+def _dropped(form: str, lines: int) -> bytes:
+    """The line that says how many lines are missing before it."""
+    now = isoformat(time.time_ns() // 1000)
+    if form == "json":
+        said = {"event": "log.dropped", "lines": lines, "level": "warning", "timestamp": now}
+        return json.dumps(said).encode() + b"\n"
+    return f"{now} [warning  ] log.dropped lines={lines}\n".encode()
+
+
+class _Stream:
+    """The log as structlog wants it: a file that takes text."""
+
+    def __init__(self, lines: LineWriter):
+        self._lines = lines
+
+    def write(self, text: str) -> None:
+        """Take one line."""
+        self._lines.write(text.encode("utf-8", "backslashreplace"))
+
+    def flush(self) -> None:
+        """Do nothing: the thread writes as soon as it can."""
 
 
 class _Forward(logging.Handler):

@@ -14,7 +14,7 @@ Two made in the same microsecond are ordered by chance: nothing may read more in
 
 from hookline.core.instants import Instant
 
-__all__ = ["instant_of", "uuid7"]
+__all__ = ["uuid7", "uuid7_floor", "uuid7_instant"]
 
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
@@ -31,26 +31,35 @@ def uuid7(now_us: Instant, random_bytes: bytes) -> bytes:
     >>> uuid7(1_795_428_000_000_500, bytes(8)).hex()
     '01a207d9210078008000000000000000'
     """
-    millisecond, rest_us = divmod(now_us, 1000)
-    if not 0 <= millisecond < 1 << 48:
-        raise ValueError(f"{now_us} does not fit into a UUID")
     if len(random_bytes) != 8:
         raise ValueError(f"8 random bytes, not {len(random_bytes)}")
-    # 1000 steps spread over 4096: a later microsecond is always a greater number.
-    number = millisecond << 80 | _VERSION | (rest_us * 4096 // 1000) << 64
-    number |= _VARIANT | int.from_bytes(random_bytes) & _CHANCE
-    return number.to_bytes(16)
+    chance = int.from_bytes(random_bytes) & _CHANCE
+    return (_without_chance(now_us) | chance).to_bytes(16)
 
 
-def instant_of(identifier: bytes) -> Instant:
-    """The microsecond in which an identifier of ours was made.
+def uuid7_floor(instant: Instant) -> bytes:
+    """The least identifier that can be made at an instant: all that are below it are older.
 
-    >>> instant_of(uuid7(1_795_428_000_000_500, bytes(8)))
-    1795428000000500
+    >>> uuid7_floor(1_795_428_000_000_500).hex()
+    '01a207d9210078008000000000000000'
     """
-    if len(identifier) != 16:
-        raise ValueError(f"an identifier of 16 bytes, not {len(identifier)}")
+    return _without_chance(instant).to_bytes(16)
+
+
+def uuid7_instant(identifier: bytes) -> Instant:
+    """When an identifier was made, to the microsecond.
+
+    >>> uuid7_instant(uuid7(1_795_428_000_000_999, bytes(8)))
+    1795428000000999
+    """
     number = int.from_bytes(identifier)
-    rest_4096ths = number >> 64 & 0xFFF
-    # Each microsecond has four or five 4096ths, and was given the first: so rounding up finds it.
-    return (number >> 80) * 1000 + -(-rest_4096ths * 1000 // 4096)
+    # Rounded up, since making it rounded down: a microsecond is four of the 4096 steps wide.
+    return (number >> 80) * 1000 + -(-((number >> 64 & 0xFFF) * 1000) // 4096)
+
+
+def _without_chance(instant: Instant) -> int:
+    millisecond, rest_us = divmod(instant, 1000)
+    if not 0 <= millisecond < 1 << 48:
+        raise ValueError(f"{instant} does not fit into a UUID")
+    # 1000 steps spread over 4096: a later microsecond is always a greater number.
+    return millisecond << 80 | _VERSION | (rest_us * 4096 // 1000) << 64 | _VARIANT

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
+from hookline.core.instants import isoformat
 from hookline.core.unsubscribing import Reason
+from hookline.core.urls import receiver_of
 
-__all__ = ["Notice", "NoticeKind"]
+__all__ = ["Notice", "NoticeKind", "notice_data"]
 
 
 class NoticeKind(StrEnum):
@@ -39,3 +42,27 @@ class Notice:
     organization: str | None
     published_at: int | None
     mailed_at: int | None
+
+    @property
+    def receiver(self) -> str:
+        """The URL's ``host:port``: what stands in the rest of it may be secret."""
+        return receiver_of(self.webhook_url)
+
+
+def notice_data(notice: Notice) -> dict[str, Any]:
+    """The ``data`` of the event ``hookline.<kind>``."""
+    return {
+        "notice": {
+            "id": str(notice.id),
+            "at": isoformat(notice.at),
+            "reason": notice.reason.value,
+            "message": notice.message,
+        },
+        "integration": {
+            "slug": notice.integration,
+            "uuid": notice.uuid,
+            "name": notice.name,
+            "receiver": notice.receiver,
+            "organization": notice.organization,
+        },
+    }

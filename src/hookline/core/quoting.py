@@ -7,7 +7,7 @@ them nested) and both can always be written as UTF-8 (a key may hold half of a s
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["did_you_mean", "excerpt", "pointer"]
+__all__ = ["did_you_mean", "excerpt", "pointer", "visible"]
 
 LONGEST_POINTER = 500
 LONGEST_EXCERPT = 60
@@ -52,6 +52,20 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     # The comparison is quadratic in the worst case, and nobody mistypes forty letters.
     close = get_close_matches(word, names, 1) if len(word) <= 40 else []
     return f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(names)}"
+
+
+def visible(text: str) -> str:
+    r"""Return ``text`` with what is not printable escaped.
+
+    It then breaks no line, and does nothing to a terminal but show itself: controls, escape sequences,
+    bidirectional marks and lone surrogates are written out.
+
+    >>> visible("\x1b[2Jgone\n é")
+    '\\x1b[2Jgone\\n é'
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _printable(text: str) -> str:

@@ -12,8 +12,18 @@ from types import MappingProxyType
 from typing import Final
 
 from hookline.core.errors import Invalid
+from hookline.core.notice import NoticeKind
 
-__all__ = ["DOCUMENTED", "Resource", "Routing", "check_action", "define", "find"]
+__all__ = [
+    "DOCUMENTED",
+    "NOTICES",
+    "OPERATORS",
+    "Resource",
+    "Routing",
+    "check_action",
+    "define",
+    "find",
+]
 
 MAX_ACTIONS: Final = 100
 MAX_LISTED: Final = 20
@@ -94,6 +104,14 @@ DOCUMENTED: Final[Mapping[str, Resource]] = MappingProxyType(
 )
 """The documented resources by name, in the order of the documentation."""
 
+NOTICES: Final = Resource(
+    "hookline", tuple(kind.value for kind in NoticeKind), Routing.SUBSCRIBED, documented=False
+)
+"""What Hookline itself publishes: notices for its operators (``core.notice``)."""
+
+OPERATORS: Final = "hookline"
+"""The organization in which notices are published, and where alone they can be subscribed to."""
+
 
 def define(name: str, actions: Sequence[str]) -> Resource:
     """Describe a publisher's own resource.
@@ -127,6 +145,8 @@ def find(name: str, registered: Mapping[str, Resource]) -> Resource:
         Invalid: ``unknown-resource``; the hint names the likeliest one, or all of them.
     """
     resource = DOCUMENTED.get(name) or registered.get(name)
+    if name == NOTICES.name:
+        resource = NOTICES
     if resource is not None:
         return resource
     raise Invalid(

@@ -19,7 +19,7 @@ from typing import Final
 
 from hookline.core.errors import Invalid
 
-__all__ = ["MAX_LENGTH", "check_webhook_url"]
+__all__ = ["MAX_LENGTH", "check_webhook_url", "receiver_of"]
 
 MAX_LENGTH: Final = 512
 """The documented limit, in characters."""
@@ -59,6 +59,21 @@ def check_webhook_url(text: str) -> str:
     _check_authority(parts["authority"])
     _check_path(parts["path"], parts["query"])
     return text
+
+
+def receiver_of(url: str) -> str:
+    """Host and port of a URL, for a log: no user, no path, no query.
+
+    >>> receiver_of("https://hooks.example.com/webhooks?token=4")
+    'hooks.example.com:443'
+    """
+    parts = _PARTS.fullmatch(url)
+    if parts is None:
+        return ""
+    host = parts["authority"].rpartition("@")[2]
+    if re.search(r":[0-9]+$", host):
+        return host
+    return f"{host}:{80 if parts['scheme'].lower() == 'http' else 443}"
 
 
 def _invalid(what: str, advice: str = "Give the whole URL") -> Invalid:

@@ -5,7 +5,6 @@ takes its turn with the others at the store. How far they got is in the store; a
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 import structlog
@@ -36,42 +35,23 @@ class Chores:
         self._on_deliveries = on_deliveries
         self._woken = asyncio.Event()
         self._woken.set()  # what was left when the process before ended
-        self._stopping = False
 
     def wake(self) -> None:
         """There is something to do."""
         self._woken.set()
 
-    @property
-    def idle(self) -> bool:
-        """Whether everything is done."""
-        return not self._woken.is_set()
-
-    def stop(self) -> None:
-        """End after the present chunk."""
-        self._stopping = True
-        self._woken.set()
-
     async def run(self) -> None:
-        """Do what there is to do, until ``stop``."""
-        while not self._stopping:
+        """Do what there is to do, for ever."""
+        while True:
             await self._woken.wait()
-            if self._stopping:
-                return
+            self._woken.clear()
             try:
-                if not await self._do_some():
-                    self._woken.clear()
-                    if await self._do_some():  # something came while the last look was under way
-                        self._woken.set()
+                while await self._do_some():
+                    pass
             except Unavailable as trouble:
                 _log.warning("store.unavailable", code=trouble.code, reason=trouble.message)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopped(), RECOVERY_S)
-
-    async def _stopped(self) -> None:
-        while not self._stopping:
-            self._woken.clear()
-            await self._woken.wait()
+                await asyncio.sleep(RECOVERY_S)
+                self._woken.set()
 
     async def _do_some(self) -> bool:
         """One chunk of each; whether there may be more."""

@@ -17,6 +17,7 @@ from hookline.core.matching import Candidate, Plan, plan
 from hookline.core.model import Policy
 from hookline.core.resources import Resource, check_action, define, find
 from hookline.core.secret import Secret
+from hookline.core.urls import receiver_of
 from hookline.send.intake import Submission
 from hookline.store.contract import Route, Store
 from hookline.store.vault import Vault
@@ -31,12 +32,18 @@ MAX_PLANS = 200  # an organization's decisions, by resource and targets
 
 @dataclass(frozen=True, slots=True)
 class OpenRoute:
-    """How an integration's requests are made; the secret is open, and only here."""
+    """How an integration's requests are made; the secret is open, and only here.
+
+    Attributes:
+        slug: the integration's, for the log.
+        receiver: the URL's ``host:port``, for the log.
+    """
 
     slug: str
     webhook_url: str
     policy: Policy
     secret: Secret
+    receiver: str
 
 
 @dataclass(slots=True)
@@ -144,4 +151,6 @@ class Directory:
             # One secret that was tampered with must not stop everybody else's deliveries.
             _log.error("secret.unreadable", integration=row.uuid, reason=trouble.message)
             return None
-        return OpenRoute(row.slug, row.webhook_url, row.policy, secret)
+        return OpenRoute(
+            row.slug, row.webhook_url, row.policy, secret, receiver_of(row.webhook_url)
+        )

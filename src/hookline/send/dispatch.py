@@ -31,11 +31,12 @@ from hookline.core.request import Outbound, build
 from hookline.core.retry_after import retry_after_us
 from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import judge
+from hookline.send.counts import Counts
 from hookline.send.directory import Directory, OpenRoute
 from hookline.send.sender import Completed
 from hookline.store.contract import Leased, Settlement, Store
 
-__all__ = ["Dispatcher", "Limits", "Sender"]
+__all__ = ["Dispatcher", "InFlight", "Limits", "Observer", "Sender"]
 
 _log = structlog.get_logger("hookline.dispatch")
 
@@ -86,12 +87,21 @@ class InFlight(NamedTuple):
     outbound: Outbound
 
 
+Observer = Callable[[Sequence[tuple[Completed, Settlement]]], None]
+
+
+def _unobserved(_ended: Sequence[tuple[Completed, Settlement]]) -> None:
+    pass
+
+
 class Dispatcher:
     """Moves deliveries from the store to receivers, and what came of it back.
 
     Args:
         clock: decides: it never goes back.
         wall: the clock that receivers are told, which may be set.
+        counts: where attempts and verdicts are counted.
+        observer: is shown each batch of attempts that ended, as they were judged.
     """
 
     def __init__(
@@ -107,9 +117,13 @@ class Dispatcher:
         rules: Rules | None = None,
         on_notice: Callable[[], None] = lambda: None,
         on_unswept: Callable[[], None] = lambda: None,
+        counts: Counts | None = None,
+        observer: Observer | None = None,
     ):
         self._store = store
         self._directory = directory
+        self._counts = counts or Counts()
+        self._observer = observer or _unobserved
         self._clock = clock
         self._wall = wall
         self._dice = dice
@@ -126,6 +140,7 @@ class Dispatcher:
         self._woken = asyncio.Event()
         self._leasing = True
         self._turning = False
+        self._turn_began = 0.0
         self._lease_due: int | None = 0  # when a lease may find something; None: not before a wake
         self._rescue_due = 0
         self._loop = asyncio.get_running_loop()
@@ -147,12 +162,38 @@ class Dispatcher:
     def completed(self, batch: Iterable[Completed]) -> None:
         """Judge what came of attempts; the next turn settles it."""
         now = self._clock()
+        ended = []
         for each in batch:
-            if self._in_flight.pop(each.key.leased.id, None) is not None:
+            began = self._in_flight.pop(each.key.leased.id, None)
+            if began is not None:
                 self._slow -= each.key.leased.slow
-            self._settlements.append(self._judged(each, now))
+            ended.append((each, self._judged(each, now, now if began is None else began)))
+        settlements = [settlement for _, settlement in ended]
+        self._settlements += settlements
+        self._counts.attempted(settlements)
+        self._observer(ended)
         self._lease_due = 0
         self._woken.set()
+
+    @property
+    def in_flight(self) -> int:
+        """How many attempts are under way."""
+        return len(self._in_flight)
+
+    @property
+    def max_in_flight(self) -> int:
+        """How many may be."""
+        return self._limits.max_in_flight
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it begins nothing new any more."""
+        return not self._leasing
+
+    @property
+    def turning_s(self) -> float:
+        """For how many seconds the turn under way has been waiting for the store; 0 between turns."""
+        return self._loop.time() - self._turn_began if self._turning else 0.0
 
     @property
     def idle(self) -> bool:
@@ -184,6 +225,7 @@ class Dispatcher:
         while self._leasing or self._in_flight or self._settlements:
             self._woken.clear()
             self._turning = True
+            self._turn_began = self._loop.time()
             try:
                 await self._turn()
                 rest = self._idle_s()
@@ -263,6 +305,7 @@ class Dispatcher:
             self._settlements = settlements + self._settlements
             self._lease_due = 0  # the slots that they will free are to be leased again
             raise
+        self._counts.settled(settlements, settled.counted)
         lost = settled.counted.count(False)
         if lost:
             _log.warning("lease.lost", attempts=lost)
@@ -314,7 +357,7 @@ class Dispatcher:
         assert self._sender is not None, "started before it leases"  # noqa: S101
         self._sender.post(requests)
 
-    def _judged(self, completed: Completed, now: int) -> Settlement:
+    def _judged(self, completed: Completed, now: int, began: int) -> Settlement:
         leased, route, outbound = completed.key
         asked_us = _asked_us(completed, now)
         verdict = judge(
@@ -348,6 +391,7 @@ class Dispatcher:
             attempt,
             verdict,
             now,
+            began,
             asked_us,
         )
 

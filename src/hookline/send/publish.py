@@ -7,6 +7,7 @@ disk once for many events; there is no timer to tune. The answer goes out after 
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from hookline.core.errors import Invalid
 from hookline.core.ids import uuid7
 from hookline.core.matching import Plan
 from hookline.core.model import BodyEncoding
+from hookline.core.resources import NOTICES
+from hookline.send.counts import Counts
 from hookline.send.directory import Directory
 from hookline.send.intake import Submission
 from hookline.store.contract import NewDelivery, NewEvent, Recorded, Store
@@ -25,6 +28,7 @@ MAX_GROUP = 500  # events in one commit; more wait for the next
 
 class _Waiting(NamedTuple):
     events: Sequence[NewEvent]
+    began: float
     answer: "asyncio.Future[list[Recorded]]"
 
 
@@ -34,6 +38,7 @@ class Publisher:
     Args:
         ticker: gives each event its own instant, greater than those of all before.
         on_deliveries: called after a commit that made something deliverable.
+        counts: where events are counted, and how long their publishers waited.
     """
 
     def __init__(
@@ -45,8 +50,10 @@ class Publisher:
         ticker: Callable[[], int],
         entropy: Callable[[int], bytes],
         on_deliveries: Callable[[], None],
+        counts: Counts | None = None,
     ):
         self._store = store
+        self._counts = counts or Counts()
         self._directory = directory
         self._clock = clock
         self._ticker = ticker
@@ -65,6 +72,15 @@ class Publisher:
                 submission's index.
             Unavailable: the store cannot take it now; nothing was stored.
         """
+        for index, each in enumerate(submissions):
+            _check_not_ours(each, f"/{index}" if batch else "")
+        return await self.publish_any(organization, submissions, batch=batch)
+
+    async def publish_any(
+        self, organization: str, submissions: Sequence[Submission], *, batch: bool = False
+    ) -> list[Recorded]:
+        """Record submissions as ``publish`` does, notices of our own included."""
+        began = time.perf_counter()
         known = await self._directory.organization(organization)
         plans = []
         for index, each in enumerate(submissions):
@@ -85,11 +101,11 @@ class Publisher:
             )
             for each, plan in zip(submissions, plans, strict=True)
         ]
-        return await self._commit(events)
+        return await self._commit(events, began)
 
-    async def _commit(self, events: Sequence[NewEvent]) -> list[Recorded]:
+    async def _commit(self, events: Sequence[NewEvent], began: float) -> list[Recorded]:
         answer: asyncio.Future[list[Recorded]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(events, answer))
+        self._waiting.append(_Waiting(events, began, answer))
         if self._flush is None:
             self._flush = asyncio.create_task(self._flush_all(), name="hookline-publish")
         return await answer
@@ -120,12 +136,23 @@ class Publisher:
             return
         if any(event.deliveries for event in events):
             self._on_deliveries()
+        self._count(group, recorded)
         start = 0
         for each in group:
             end = start + len(each.events)
             if not each.answer.done():
                 each.answer.set_result(recorded[start:end])
             start = end
+
+    def _count(self, group: Sequence[_Waiting], recorded: Sequence[Recorded]) -> None:
+        fresh = [each.deliveries for each in recorded if not each.duplicate]
+        counts, now = self._counts, time.perf_counter()
+        counts.events += len(fresh)
+        counts.duplicates += len(recorded) - len(fresh)
+        counts.deliveries += sum(fresh)
+        counts.group_events.observe(len(recorded))
+        for each in group:
+            counts.publish_us.observe(int((now - each.began) * 1_000_000))
 
 
 def new_event(
@@ -167,6 +194,16 @@ def new_event(
         accepted_at=now,
         deliveries=deliveries,
     )
+
+
+def _check_not_ours(submission: Submission, where: str) -> None:
+    if submission.resource == NOTICES.name:
+        raise Invalid(
+            "reserved-resource",
+            f"{NOTICES.name!r} is what Hookline itself publishes",
+            "choose another resource, or register one of your own",
+            where=f"{where}/resource",
+        )
 
 
 def _warnings(submission: Submission) -> str | None:

@@ -6,7 +6,7 @@ forgets what it knew, so that the next event is planned with what the caller was
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
@@ -19,7 +19,7 @@ from hookline.core.matching import Candidate, plan_for_one
 from hookline.core.model import BodyEncoding, Installation, Integration, Kind, Policy
 from hookline.core.quoting import excerpt
 from hookline.core.registration import check_fields, check_name, check_organization, slug_from
-from hookline.core.resources import Resource, define
+from hookline.core.resources import NOTICES, OPERATORS, Resource, define
 from hookline.core.schedule import DEFAULT_SCHEDULE
 from hookline.core.secret import Secret
 from hookline.send.directory import Directory
@@ -90,6 +90,7 @@ class Registry:
         """
         fields = _DEFAULTS | check_fields(given, self._directory.resources)
         _check_kind(fields)
+        _check_notices(fields["resources"], fields.get("organization"))
         secret = Secret(self._entropy(32).hex())
         uuid = self._uuid()
         internal = fields["kind"] is Kind.INTERNAL
@@ -129,9 +130,9 @@ class Registry:
         """Change the fields that are given. Raises ``NotFound``, ``Invalid``."""
         fields = check_fields(given, self._directory.resources)
         async with self._changing:  # read, then write: two at once would undo one another
-            changed = await self._store.update_integration(
-                _changed(await self.integration(slug), fields, self._clock())
-            )
+            before = await self.integration(slug)
+            _check_notices(fields.get("resources", ()), before.organization)
+            changed = await self._store.update_integration(_changed(before, fields, self._clock()))
         self._directory.changed()
         self._on_deliveries()
         return changed
@@ -312,6 +313,17 @@ def _policy(fields: Mapping[str, Any]) -> Policy:
         fields["rate_limit"],
         fields["ordered"],
     )
+
+
+def _check_notices(resources: Sequence[str], organization: str | None) -> None:
+    if NOTICES.name in resources and organization != OPERATORS:
+        raise Invalid(
+            "notices-elsewhere",
+            f"notices go to internal integrations of the organization {OPERATORS!r} and to no others: "
+            "they tell of everybody's integrations",
+            f'register it with "organization": "{OPERATORS}"',
+            where="/resources",
+        )
 
 
 def _check_kind(fields: Mapping[str, Any]) -> None:

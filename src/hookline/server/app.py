@@ -21,6 +21,7 @@ from hookline.server.api.events import Events
 from hookline.server.api.health import healthz, readyz
 from hookline.server.api.installations import Installations
 from hookline.server.api.integrations import Integrations
+from hookline.server.api.metrics import metrics
 from hookline.server.errors import HANDLERS
 from hookline.server.keys import KeyRing
 from hookline.server.openapi import openapi_route
@@ -89,6 +90,7 @@ def make_app(engine: Engine, keys: KeyRing, limits: Limits) -> Application:
             Keys,
             healthz,
             readyz,
+            metrics,
             openapi_route(limits),
         ],
         dependencies={

@@ -13,9 +13,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hookline.core.errors import Malformed, UsageError
 from hookline.core.secret import Secret
+from hookline.send.attempt_log import AttemptLog, Lines
 from hookline.send.dispatch import Limits as DispatchLimits
 from hookline.send.engine import Engine, EngineConfig
 from hookline.send.intake import Limits
+from hookline.send.retention import Keep
 from hookline.server.app import make_app
 from hookline.server.errors import error_bytes
 from hookline.server.keys import KeyRing
@@ -46,7 +48,7 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def serving(
-    settings: Settings, *, signals: Sequence[signal.Signals] = ()
+    settings: Settings, *, signals: Sequence[signal.Signals] = (), lines: Lines | None = None
 ) -> AsyncIterator[Served]:
     """A server that answers, for the length of the block; it stops gracefully after it.
 
@@ -54,13 +56,14 @@ async def serving(
         settings: what to serve, and where.
         signals: those that stop it, and at a second time do so at once; only a process's main thread
             can take them.
+        lines: where a line goes for each attempt; None: nowhere.
 
     Raises:
         UsageError: the port is taken, or the database cannot be used.
     """
     _allow_files(settings.max_in_flight)
     with contextlib.closing(_bind(settings.host, settings.port)) as bound:
-        engine = await Engine.open(_config(settings))
+        engine = await Engine.open(_config(settings, lines))
         try:
             keys = KeyRing(settings.api_key)
             first_key = await _first_key(engine, keys, settings)
@@ -81,12 +84,17 @@ async def serving(
             await engine.close()
 
 
-def _config(settings: Settings) -> EngineConfig:
+def _config(settings: Settings, lines: Lines | None) -> EngineConfig:
+    attempt_log = None
+    if lines is not None:
+        attempt_log = AttemptLog(lines, form=settings.log, which=settings.log_attempts)
     return EngineConfig(
         database=settings.sqlite_path(),
         allow=settings.allow_addresses,
         secret_key=settings.secret_key,
         limits=DispatchLimits(max_in_flight=settings.max_in_flight),
+        keep=Keep(settings.keep_events_days, settings.keep_attempts_days),
+        attempt_log=attempt_log,
     )
 
 

@@ -32,6 +32,7 @@ from hookline.core.model import Attempt, Delivery, Event, Installation, Integrat
 from hookline.core.notice import Notice
 from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import Verdict
+from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
 
 __all__ = [
     "ApiKey",
@@ -103,6 +104,8 @@ class Leased(NamedTuple):
 
     Attributes:
         slow: it came from the slow line.
+        event: the event's public id.
+        organization: the organization's slug.
     """
 
     id: bytes
@@ -116,6 +119,8 @@ class Leased(NamedTuple):
     tail: bytes
     attempts_made: int
     schedule_position: int
+    event: str
+    organization: str
 
 
 class Leases(NamedTuple):
@@ -129,7 +134,13 @@ class Leases(NamedTuple):
 
 
 class Settlement(NamedTuple):
-    """What came of a leased delivery; ``asked_us``: the wait that the receiver asked for."""
+    """What came of a leased delivery.
+
+    Attributes:
+        settled_at: when its attempt ended.
+        began_at: when it began, by the same clock; ``attempt.started_at`` is the wall clock's.
+        asked_us: the wait that the receiver asked for.
+    """
 
     delivery_id: bytes
     token: int
@@ -138,6 +149,7 @@ class Settlement(NamedTuple):
     attempt: Attempt
     verdict: Verdict
     settled_at: int
+    began_at: int
     asked_us: int | None = None
 
 
@@ -378,8 +390,12 @@ class Store(Protocol):
         """What operators were told, newest first."""
         ...
 
-    async def open_notices(self, limit: int) -> list[Notice]:
-        """What operators are still to be told, oldest first."""
+    async def unpublished_notices(self, limit: int) -> list[Notice]:
+        """Notices of which no event tells yet, oldest first."""
+        ...
+
+    async def unmailed_notices(self, limit: int) -> list[Notice]:
+        """Notices of which no e-mail tells yet, oldest first."""
         ...
 
     async def close_notice(
@@ -509,6 +525,28 @@ class Store(Protocol):
 
         A clock that goes on from here puts nothing that is stored into the future, but for due times.
         Exact for events; for settlements up to a second less.
+        """
+        ...
+
+    # -- upkeep -----------------------------------------------------------------------------------
+
+    @property
+    def tally(self) -> StoreTally:
+        """What it has counted since it was opened."""
+        ...
+
+    async def backlog(self) -> Backlog:
+        """What waits. It looks at each waiting delivery's place in an index: not for every second."""
+        ...
+
+    async def purge(self, ages: Ages, cursor: bytes, limit: int) -> Purged:
+        """Delete a chunk of what is old: at most ``limit`` rows, after looking at as many.
+
+        A sweep begins with an empty cursor, goes on with that of the answer, and ends at None. It
+        deletes attempts whose delivery is final; deliveries that are final, were settled before
+        the event's age and belong to events of that age; events without a delivery; plans without
+        an event. What it passes over, the next sweep looks at again, so nothing need be remembered
+        between two of them.
         """
         ...
 

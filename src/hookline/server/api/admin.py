@@ -5,7 +5,7 @@ from typing import Annotated
 from litestar import Controller, delete, get, post
 from litestar.params import PathParameter
 
-from hookline.core.resources import DOCUMENTED
+from hookline.core.resources import DOCUMENTED, NOTICES
 from hookline.server.api.injected import Call, TheEngine, TheKeys
 from hookline.server.api.shapes import KeyCreated, KeyIn, KeyOut, ResourceIn, ResourceOut
 from hookline.server.body import read, takes
@@ -30,8 +30,8 @@ class Resources(Controller):
 
     @get(summary="List resources")
     async def list_all(self, engine: TheEngine) -> list[ResourceOut]:
-        """The documented resources, then the registered ones."""
-        known = [*DOCUMENTED.values(), *engine.directory.resources.values()]
+        """The documented resources, that of Hookline's own notices, then the registered ones."""
+        known = [*DOCUMENTED.values(), NOTICES, *engine.directory.resources.values()]
         return [ResourceOut.of(each) for each in known]
 
 

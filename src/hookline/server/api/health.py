@@ -24,6 +24,6 @@ async def healthz() -> Health:
 
 @get("/readyz", summary="Can it take events?", tags=["health"], opt={"open": True})
 async def readyz(engine: TheEngine) -> Health:
-    """The database takes writes; 503 in the one error shape where it does not."""
-    await engine.store.ping()
+    """The database takes writes and the dispatcher turns; 503 says which of them does not."""
+    await engine.check_ready()
     return Health("ready", __version__)

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from typing import Any
 
-from hookline.core.ids import instant_of
+from hookline.core.ids import uuid7_instant
 from hookline.core.lifecycle import State
 from hookline.core.matching import considered_from
 from hookline.core.model import Attempt, Delivery, Event, Timings
@@ -65,7 +65,7 @@ def latest_instant(connection: Connection) -> int:
     """The newest instant at which something was recorded or settled; 0 for an empty store."""
     (newest,) = connection.execute("SELECT max(id) FROM events").fetchone()
     settled = connection.execute(QUERIES["latest_settled"]).fetchone()
-    return max(0 if newest is None else instant_of(newest), 0 if settled is None else settled[0])
+    return max(0 if newest is None else uuid7_instant(newest), 0 if settled is None else settled[0])
 
 
 def _uuid_bytes(text: str) -> bytes | None:

@@ -63,8 +63,9 @@ def _duplicate(connection: Connection, key: tuple[str, int]) -> Recorded | None:
 
 def _insert(connection: Connection, events: Sequence[NewEvent]) -> None:
     execute_rows(connection, "insert_events", [_event_row(event) for event in events])
-    for plan_id, considered in {event.plan_id: event.considered for event in events}.items():
-        connection.execute(QUERIES["insert_plan"], (plan_id, considered))
+    for plan_id, event in {event.plan_id: event for event in events}.items():
+        row = (plan_id, event.considered, event.accepted_at)
+        connection.execute(QUERIES["insert_plan"], row)
     wanted = {each.integration_id for event in events for each in event.deliveries}
     if not wanted:
         return

@@ -17,8 +17,11 @@ INSERT INTO deliveries (
 ) VALUES {rows}
 
 -- insert_plan --
--- A decision is stored once, however many events it made.
-INSERT OR IGNORE INTO plans (id, considered) VALUES (?, ?)
+-- A decision is stored once, however many events it made. Its last use is noted to the day, so that
+-- the thousands of events that share it do not write its row again and again.
+INSERT INTO plans (id, considered, last_used_at) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET last_used_at = excluded.last_used_at
+WHERE excluded.last_used_at >= last_used_at + 86400000000
 
 -- duplicate --
 -- The event that a publisher's id already names.
@@ -29,12 +32,13 @@ SELECT id, delivery_count, warnings FROM events WHERE external_id = ? AND organi
 SELECT
     d.id, i.uuid, e.resource, e.action,
     CASE WHEN d.in_ascii AND e.tail_ascii IS NOT NULL THEN e.tail_ascii ELSE e.tail END,
-    d.attempts_made, d.schedule_position
+    d.attempts_made, d.schedule_position, coalesce(e.external_id, lower(hex(e.id))), o.slug
 FROM deliveries AS d
 JOIN events AS e ON e.id = d.event_id
 JOIN installations AS i ON i.id = d.installation_id
+JOIN organizations AS o ON o.id = d.organization_id
 WHERE d.state = 'waiting' AND d.organization_id = ? AND d.integration_id = ? AND d.due_at <= ?
-ORDER BY d.due_at LIMIT ?
+ORDER BY d.due_at, d.id LIMIT ?
 
 -- mark_leased --
 -- Hand a batch out under one token.
@@ -180,3 +184,57 @@ FROM deliveries AS d
 JOIN events AS e ON e.id = d.event_id
 JOIN installations AS i ON i.id = d.installation_id
 WHERE d.id = ?
+
+-- backlog --
+-- What waits: how much, the first recorded, the first due; all of it from the index of what waits.
+SELECT count(*), min(id), min(due_at) FROM deliveries WHERE state = 'waiting'
+
+-- old_attempts --
+-- The next attempts of old deliveries, and whether each may go. (CROSS keeps the order of the joins.)
+SELECT a.delivery_id, a.number, d.state IN ('delivered', 'parked') AND a.started_at < :before
+FROM attempts AS a CROSS JOIN deliveries AS d ON d.id = a.delivery_id
+WHERE (a.delivery_id, a.number) > (:delivery_id, :number) AND a.delivery_id < :floor
+ORDER BY a.delivery_id, a.number LIMIT :limit
+
+-- delete_attempts --
+-- Delete these attempts. (With the bare VALUES the planner would go through the whole log.)
+DELETE FROM attempts
+WHERE (delivery_id, number) IN (SELECT s.column1, s.column2 FROM (VALUES {rows}) AS s)
+
+-- old_deliveries --
+-- The next old deliveries, whether each may go, and how many attempts it had.
+SELECT id, state IN ('delivered', 'parked') AND settled_at < :before, attempts_made FROM deliveries
+WHERE id > :after AND id < :floor ORDER BY id LIMIT :limit
+
+-- some_attempts --
+-- The first of a delivery's attempts.
+SELECT delivery_id, number FROM attempts WHERE delivery_id = :after ORDER BY number LIMIT :limit
+
+-- delete_attempts_of --
+-- Delete all attempts of these deliveries.
+DELETE FROM attempts WHERE delivery_id IN (VALUES {rows})
+
+-- delete_deliveries --
+-- Delete these deliveries.
+DELETE FROM deliveries WHERE id IN (VALUES {rows})
+
+-- old_events --
+-- The next old events, and whether a delivery is left of each.
+SELECT e.id, e.plan_id, EXISTS (SELECT 1 FROM deliveries AS d WHERE d.event_id = e.id)
+FROM events AS e WHERE e.id > :after AND e.id < :floor ORDER BY e.id LIMIT :limit
+
+-- delete_events --
+-- Delete these events.
+DELETE FROM events WHERE id IN (VALUES {rows})
+
+-- use_plans --
+-- These plans are needed by events that outlived their age.
+UPDATE plans SET last_used_at = max(last_used_at, ?1) WHERE id IN (VALUES {rows})
+
+-- old_plans --
+-- The next plans, and whether each may go.
+SELECT id, last_used_at < :before FROM plans WHERE id > :after ORDER BY id LIMIT :limit
+
+-- delete_plans --
+-- Delete these plans.
+DELETE FROM plans WHERE id IN (VALUES {rows})

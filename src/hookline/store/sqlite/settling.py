@@ -150,7 +150,7 @@ def _learn(
     gate.pace = pace.after(
         gate.pace,
         pace.read_sign(attempt.outcome, attempt.status),
-        began=attempt.started_at,
+        began=settlement.began_at,
         now=settlement.settled_at,
         cap=gate.max_in_flight,
         asked_us=settlement.asked_us,

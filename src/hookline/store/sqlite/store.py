@@ -35,11 +35,13 @@ from hookline.store.sqlite import (
     leasing,
     log,
     outbound,
+    purge,
     registry,
     settling,
     subscriptions,
 )
 from hookline.store.sqlite.writer import Writer
+from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
 
 __all__ = ["SqliteStore"]
 
@@ -191,8 +193,11 @@ class SqliteStore:
     ) -> list[Notice]:
         return await self._read(lambda c: subscriptions.notices(c, before, integration_id, limit))
 
-    async def open_notices(self, limit: int) -> list[Notice]:
-        return await self._read(lambda c: subscriptions.open_notices(c, limit))
+    async def unpublished_notices(self, limit: int) -> list[Notice]:
+        return await self._read(lambda c: subscriptions.unpublished_notices(c, limit))
+
+    async def unmailed_notices(self, limit: int) -> list[Notice]:
+        return await self._read(lambda c: subscriptions.unmailed_notices(c, limit))
 
     async def close_notice(
         self, notice_id: int, *, published_at: int | None, mailed_at: int | None
@@ -292,6 +297,19 @@ class SqliteStore:
 
     async def latest_instant(self) -> int:
         return await self._read(log.latest_instant)
+
+    # -- upkeep -----------------------------------------------------------------------------------
+
+    @property
+    def tally(self) -> StoreTally:
+        return self._writer.tally
+
+    async def backlog(self) -> Backlog:
+        return await self._read(lambda c: Backlog(*purge.backlog(c)))
+
+    async def purge(self, ages: Ages, cursor: bytes, limit: int) -> Purged:
+        # Not durable: what comes back after a power failure is deleted by the next sweep.
+        return await self._write(lambda c: purge.purge(c, ages, cursor, limit), durable=False)
 
     async def ping(self) -> None:
         await self._write(lambda c: c.execute("UPDATE facts SET value = value WHERE 0") and None)

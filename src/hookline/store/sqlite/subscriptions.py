@@ -13,7 +13,6 @@ newer event must not come between.
 
 import json
 import sqlite3
-from collections.abc import Sequence
 from typing import Any, Final
 
 from hookline.core.errors import Conflict
@@ -34,10 +33,11 @@ __all__ = [
     "health",
     "notice_warning",
     "notices",
-    "open_notices",
     "recover_some",
     "recoveries",
     "resubscribe",
+    "unmailed_notices",
+    "unpublished_notices",
     "unsubscribe",
     "unsubscribe_by_hand",
 ]
@@ -220,13 +220,19 @@ def notices(
     return [_as_notice(row) for row in connection.execute(sql, (before, integration_id, limit))]
 
 
-def open_notices(connection: Connection, limit: int) -> list[Notice]:
-    """Notices that somebody is still to be told of, oldest first."""
-    where = "WHERE c.published_at IS NULL OR c.mailed_at IS NULL ORDER BY c.id LIMIT ?"
-    rows: Sequence[Any] = connection.execute(
-        f"{QUERIES['notice_columns']} {where}", (limit,)
-    ).fetchall()
-    return [_as_notice(row) for row in rows]
+def unpublished_notices(connection: Connection, limit: int) -> list[Notice]:
+    """Notices of which no event tells yet, oldest first."""
+    return _notices_where(connection, "c.published_at IS NULL", limit)
+
+
+def unmailed_notices(connection: Connection, limit: int) -> list[Notice]:
+    """Notices of which no e-mail tells yet, oldest first."""
+    return _notices_where(connection, "c.mailed_at IS NULL", limit)
+
+
+def _notices_where(connection: Connection, condition: str, limit: int) -> list[Notice]:
+    sql = f"{QUERIES['notice_columns']} WHERE {condition} ORDER BY c.id LIMIT ?"
+    return [_as_notice(row) for row in connection.execute(sql, (limit,))]
 
 
 def close_notice(

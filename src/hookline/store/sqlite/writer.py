@@ -23,11 +23,13 @@ lock and must get it back from a busy loop, ten times an event: that cost more t
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 from hookline.store.sqlite.database import LOCK_WAIT_MS, unavailable
+from hookline.store.upkeep import StoreTally
 
 __all__ = ["Writer"]
 
@@ -51,9 +53,14 @@ class _Job(NamedTuple):
 
 
 class Writer:
-    """Runs jobs on the writing connection, in groups; for the event loop that it was made on."""
+    """Runs jobs on the writing connection, in groups; for the event loop that it was made on.
+
+    Attributes:
+        tally: the groups that were committed, and how long that took.
+    """
 
     def __init__(self, connection: Connection):
+        self.tally = StoreTally()
         self._connection = connection
         connection.execute("PRAGMA busy_timeout = 0")  # the loop never waits for a lock
         self._loop = asyncio.get_running_loop()
@@ -102,6 +109,7 @@ class Writer:
                 answers = self._run_all(group)
             else:
                 answers = await self._in_thread(self._run_all, group)
+            began = time.perf_counter()
             await self._in_thread(self._connection.execute, "COMMIT")
         except sqlite3.DatabaseError as trouble:
             await self._in_thread(self._undo)
@@ -109,6 +117,8 @@ class Writer:
         except Exception as bug:
             await self._in_thread(self._undo)
             return [(None, bug)] * len(group)
+        self.tally.group_jobs.observe(len(group))
+        self.tally.commit_us.observe(int((time.perf_counter() - began) * 1_000_000))
         return answers
 
     async def _begin(self, *, durable: bool) -> None:

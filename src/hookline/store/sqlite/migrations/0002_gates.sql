@@ -128,7 +128,8 @@ CREATE TABLE notices (
     mailed_at INTEGER
 ) STRICT;
 
-CREATE INDEX notices_open ON notices (id) WHERE published_at IS NULL OR mailed_at IS NULL;
+CREATE INDEX notices_unpublished ON notices (id) WHERE published_at IS NULL;
+CREATE INDEX notices_unmailed ON notices (id) WHERE mailed_at IS NULL;
 CREATE INDEX notices_integration ON notices (integration_id, id);
 
 -- Recoveries under way: which of an integration's final deliveries are made to wait again, and how far.

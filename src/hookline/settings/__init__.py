@@ -13,18 +13,17 @@ Engines never see this module; the server hands them the few values that they ne
 
 import difflib
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import IPv6Address
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 from hookline.core.allowlist import AllowList
 from hookline.core.errors import UsageError
-from hookline.core.secret import STARS, Secret, decode_key
+from hookline.core.secret import STARS, Secret
+from hookline.settings import values
+from hookline.settings.values import Database, PostgresDatabase, SqliteDatabase
 
 __all__ = [
     "Database",
@@ -38,108 +37,6 @@ __all__ = [
 _T = TypeVar("_T")
 _PREFIX = "HOOKLINE_"
 _NOT_SET = "not set"
-
-
-@dataclass(frozen=True, slots=True)
-class SqliteDatabase:
-    """One file, relative to the working directory or absolute."""
-
-    path: Path
-
-    def __str__(self) -> str:
-        return f"sqlite:///{self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class PostgresDatabase:
-    """A connection URL; a Secret, for it may hold a password."""
-
-    url: Secret
-
-    def __str__(self) -> str:
-        return _masked(self.url.reveal())
-
-
-Database: TypeAlias = SqliteDatabase | PostgresDatabase
-
-
-class _Bad(Exception):
-    """What is wrong with a value, without showing the value."""
-
-
-def _database(text: str) -> Database:
-    if text.startswith(("postgresql://", "postgres://")):
-        return PostgresDatabase(Secret(text))
-    path = text.removeprefix("sqlite:///")
-    if path == text:
-        raise _Bad("is no database URL: sqlite:/// and a path, or postgresql://")
-    if path == ":memory:":
-        raise _Bad("would lose every accepted event at exit; give it a file, also for a trial")
-    if not path or path.endswith("/") or "\0" in path:
-        raise _Bad("names no file")
-    if "?" in path:
-        raise _Bad("takes no options after ?")
-    return SqliteDatabase(Path(path))
-
-
-def _api_key(text: str) -> Secret:
-    if not re.fullmatch(r"[!-~]+", text):
-        raise _Bad("must be visible ASCII without blanks, to fit into a header")
-    return Secret(text)
-
-
-def _secret_key(text: str) -> Secret:
-    try:
-        decode_key(Secret(text))
-    except UsageError as error:
-        raise _Bad(f"is not right: {error.message}") from None
-    return Secret(text)
-
-
-def _allow_addresses(text: str) -> AllowList:
-    try:
-        return AllowList.parse(text)
-    except UsageError as error:
-        raise _Bad(f"is not right: {error.message}; {error.hint}") from None
-
-
-def _host(text: str) -> str:
-    if re.fullmatch(r"[0-9A-Za-z_.-]+", text):
-        return text
-    try:
-        return str(IPv6Address(text))
-    except ValueError:
-        complaint = "is no address or host name to listen on; the port is a setting of its own"
-        raise _Bad(complaint) from None
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        # The length first: int() of thousands of digits raises, and \d would take other scripts'.
-        if re.fullmatch(r"[0-9]{1,12}", text) and least <= int(text) <= most:
-            return int(text)
-        raise _Bad(f"is no whole number from {least} to {most}")
-
-    return parse
-
-
-def _log_format(text: str) -> str:
-    if text not in {"text", "json"}:
-        raise _Bad("is neither text nor json")
-    return text
-
-
-def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        port_is_right = parts.port is None or parts.port > 0
-    except ValueError:
-        raise _Bad("is no URL") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_right:
-        raise _Bad("is no http:// or https:// URL of a server")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise _Bad("takes no user, query or fragment; the key is HOOKLINE_API_KEY")
-    return text.rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,37 +78,37 @@ class Settings:
     """What this process was told; built whole and right, or not at all."""
 
     database: Database = _declare(
-        _database,
+        values.database,
         "sqlite:///hookline.db",
         "Where everything is kept: `sqlite:///relative.db` or `sqlite:////absolute/path.db`. "
         "`postgresql://…` is understood, but this version refuses to start with it.",
         example="sqlite:////var/lib/hookline/hookline.db",
     )
     api_key: Secret | None = _declare(
-        _api_key,
+        values.api_key,
         None,
         "The key that API calls must carry. Unset: one is made at the first start and shown once.",
         example="$(openssl rand -hex 32)",
         secret=True,
     )
     allow_addresses: AllowList = _declare(
-        _allow_addresses,
+        values.allow_addresses,
         "",
         "Addresses, ranges and hosts beyond the public internet that webhooks may go to, each "
         "with an optional port. Dangerous: integrations can then reach them.",
         example="10.0.0.0/8, 127.0.0.1:9000, [::1]:9000, *.internal:8443",
     )
     host: str = _declare(
-        _host, "127.0.0.1", "The address that the server listens on.", example="127.0.0.1"
+        values.host, "127.0.0.1", "The address that the server listens on.", example="127.0.0.1"
     )
     port: int = _declare(
-        _whole(0, 65535),
+        values.whole(0, 65535),
         "8800",
         "The port that the server listens on; 0 takes any free one.",
         example="8800",
     )
     secret_key: Secret | None = _declare(
-        _secret_key,
+        values.secret_key,
         None,
         "Encrypts the secrets in the database: 32 bytes as 64 hex digits or 44 base64 "
         "characters. Unset: a key file beside the SQLite database, made at the first start.",
@@ -219,22 +116,47 @@ class Settings:
         secret=True,
     )
     max_data_bytes: int = _declare(
-        _whole(1, 64 * 1024 * 1024),
+        values.whole(1, 64 * 1024 * 1024),
         "1048576",
         "The most bytes that the data of one event may have.",
         example="1048576",
     )
     max_in_flight: int = _declare(
-        _whole(1, 10_000),
+        values.whole(1, 10_000),
         "1000",
         "The most attempts that this process has under way at a time, for all integrations.",
         example="1000",
     )
     log: str = _declare(
-        _log_format, "text", "The form of log lines: `text` or `json`.", example="json"
+        values.one_of("text", "json"),
+        "text",
+        "The form of log lines: `text` or `json`.",
+        example="json",
+    )
+    log_attempts: str = _declare(
+        values.one_of("all", "failures", "none"),
+        "all",
+        "Which attempts get a line in the log: `all`, `failures` (whatever was not delivered), or "
+        "`none`. The database keeps each attempt either way.",
+        example="failures",
+    )
+    keep_events_days: int = _declare(
+        values.whole(0, 36_500),
+        "90",
+        "Days after which events and their deliveries are deleted, with all attempts at them; 0 "
+        "keeps them for ever. What still waits stays. The publisher's id of a deleted event may "
+        "be used again: it then names a new event.",
+        example="90",
+    )
+    keep_attempts_days: int = _declare(
+        values.whole(0, 36_500),
+        "30",
+        "Days after which attempts are deleted from the log, where their delivery waits no more; "
+        "0 keeps them as long as their event.",
+        example="30",
     )
     url: str = _declare(
-        _url,
+        values.url,
         "http://127.0.0.1:8800",
         "The server that the client commands talk to.",
         example="https://hooks.example.com",
@@ -253,16 +175,16 @@ class Settings:
         """
         given = _given(environ, overrides or {})
         problems = [_unknown(name, environ[name]) for name in _strangers(environ)]
-        values: dict[str, object] = {}
+        found: dict[str, object] = {}
         for name, (text, _) in given.items():
             try:
-                values[name] = _TABLE[name].parse(text)
-            except _Bad as complaint:
+                found[name] = _TABLE[name].parse(text)
+            except values.Bad as complaint:
                 problems.append(_problem(name, *given[name], str(complaint)))
         if problems:
             raise UsageError("invalid-settings", "\n".join(problems), _HINT)
         origins = MappingProxyType({name: origin for name, (_, origin) in given.items()})
-        return cls(**values, origins=origins)  # type: ignore[arg-type]
+        return cls(**found, origins=origins)  # type: ignore[arg-type]
 
     def describe(self) -> tuple[SettingRow, ...]:
         """Return each setting with its value, secrets as stars, and where it came from."""
@@ -343,7 +265,7 @@ def _is_service_link(value: str) -> bool:
 def _problem(name: str, text: str, origin: str, complaint: str) -> str:
     if name == "port" and _is_service_link(text):
         complaint = f"comes from a Kubernetes service named hookline; {_NO_LINKS}"
-    shown = STARS if _TABLE[name].secret else _masked(text)
+    shown = STARS if _TABLE[name].secret else values.masked(text)
     gap = " " if origin.startswith("--") else "="
     return f"{origin}{gap}{shown} {complaint}; for example {origin}{gap}{_quoted(name)}"
 
@@ -351,16 +273,6 @@ def _problem(name: str, text: str, origin: str, complaint: str) -> str:
 def _quoted(name: str) -> str:
     example = _TABLE[name].example
     return f'"{example}"' if re.search(r"[\s*$]", example) else example
-
-
-def _masked(text: str) -> str:
-    """Hide what may be a password in a URL, right or mistyped: before the last @, and after ?."""
-    head, at, tail = text.rpartition("@")
-    if at:
-        scheme = re.match(r"[a-z+]*://", head)
-        tail = f"{scheme[0] if scheme else ''}{STARS}@{tail}"
-    plain, question, _ = tail.partition("?")
-    return ascii(plain + (f"?{STARS}" if question else ""))[1:-1][:200]
 
 
 def _shown(value: object) -> str:
@@ -386,7 +298,3 @@ def reference_page() -> str:
         lines += ["- Secret: never shown."] if declared.secret else []
         lines += [""]
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(reference_page())

@@ -1,0 +1,96 @@
+"""Deleting what is old, at a pace that nobody notices.
+
+A sweep goes through the store chunk by chunk; each is one brief transaction, and after each the writer
+is left to the others for several times as long as the chunk took. So a busy database slows retention
+down, never the other way round. A sweep remembers nothing: after a restart it begins anew, finds the
+beginning already gone, and goes on.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from hookline.core.errors import Unavailable
+from hookline.core.instants import DAY
+from hookline.send.counts import Counts
+from hookline.store.contract import Store
+from hookline.store.upkeep import Ages
+
+__all__ = ["Keep", "Retention"]
+
+_log = structlog.get_logger("hookline.retention")
+
+CHUNK_ROWS = 256
+RESTS = 4  # a rest is so many times the chunk before it: a fifth of the writer at most
+SHORTEST_REST_S = 0.005
+RECOVERY_S = 30.0  # between two tries at a store that is unavailable
+SWEEP_EVERY_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """For how many days things are kept; 0 is for ever."""
+
+    events_days: int = 90
+    attempts_days: int = 30
+
+    def ages(self, now: int) -> Ages:
+        """From when on things are kept."""
+        return Ages(
+            now - self.attempts_days * DAY if self.attempts_days else None,
+            now - self.events_days * DAY if self.events_days else None,
+        )
+
+
+class Retention:
+    """Sweeps the store every ten minutes.
+
+    Args:
+        rest: sleeps for so many seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        keep: Keep,
+        counts: Counts,
+        *,
+        clock: Callable[[], int],
+        rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chunk_rows: int = CHUNK_ROWS,
+    ):
+        self._store = store
+        self._keep = keep
+        self._counts = counts
+        self._clock = clock
+        self._rest = rest
+        self._chunk_rows = chunk_rows
+
+    async def run(self) -> None:
+        """Sweep for ever; returns only if everything is kept for ever."""
+        while self._keep.events_days or self._keep.attempts_days:
+            try:
+                await self.sweep()
+            except Exception:
+                # A bug here must not stop what is sent; it is in the log again at each sweep.
+                _log.exception("retention.failed")
+            await self._rest(SWEEP_EVERY_S)
+
+    async def sweep(self) -> None:
+        """Go through everything once."""
+        ages = self._keep.ages(self._clock())
+        cursor: bytes | None = b""
+        while cursor is not None:
+            began = time.perf_counter()
+            try:
+                purged = await self._store.purge(ages, cursor, self._chunk_rows)
+            except Unavailable as trouble:
+                _log.warning("retention.waits", code=trouble.code, reason=trouble.message)
+                await self._rest(RECOVERY_S)
+                continue
+            self._counts.swept(purged)
+            cursor = purged.cursor
+            await self._rest(max(SHORTEST_REST_S, RESTS * (time.perf_counter() - began)))
