@@ -15,7 +15,7 @@ from tests.simulation.receivers import Receivers, draw_plan
 from hookline.core.errors import Conflict, HooklineError, NotFound, Unavailable
 from hookline.core.lifecycle import State
 from hookline.core.model import Integration
-from hookline.store.contract import NewRecovery
+from hookline.core.resources import NOTICES, OPERATORS
 
 __all__ = ["Operator"]
 
@@ -139,6 +139,21 @@ class Operator:
             app.id, app.deleted = made.id, False
             self._change("policy", app, value=made.policy)
 
+    async def listen(self) -> None:
+        """Register where Hookline tells its operators of what happens."""
+        fields = {
+            "name": "operators",
+            "organization": OPERATORS,
+            "webhook_url": self._site.receivers.add(draw_plan(self._dice, self._site.days, "good")),
+            "resources": [NOTICES.name],
+        }
+        made = await self._ask(
+            "listen", lambda: self._site.process.registry.create_integration(fields)
+        )
+        assert made is not None
+        one = made.integration
+        self._site.ledger.change("policy", one.id, done=now_us(), value=one.policy)
+
     def _change(self, what: str, app: App, **details: Any) -> Change:
         return self._site.ledger.change(what, app.id, **details)
 
@@ -177,10 +192,8 @@ class Operator:
 
     async def _unsubscribe(self, app: App) -> None:
         async def work() -> None:
-            process = self._site.process
             with contextlib.suppress(Conflict):
-                if await process.store.unsubscribe(app.id, "by hand", process.clock()):
-                    process.chores.wake()
+                await self._site.process.subscriptions.unsubscribe(app.slug, "by hand")
 
         await self._ask(f"unsubscribe {app.slug}", work)
 
@@ -201,13 +214,8 @@ class Operator:
         change = self._change("recover", app) if recover else None
 
         async def work() -> None:
-            process = self._site.process
-            now = process.clock()
-            recovery = _everything_parked(app, now) if recover else None
             with contextlib.suppress(Conflict):
-                await process.store.resubscribe(app.id, now, recovery)
-            process.chores.wake()
-            process.dispatcher.wake()
+                await self._site.process.subscriptions.resubscribe(app.slug, recover=recover)
 
         await self._ask(f"resubscribe {app.slug} {recover}", work)
         if change is not None:
@@ -222,10 +230,9 @@ class Operator:
         change = self._change("recover", app)
 
         async def work() -> None:
-            process = self._site.process
-            await process.store.begin_recovery(_everything_parked(app, process.clock()))
-            process.chores.wake()
-            process.dispatcher.wake()
+            await self._site.process.subscriptions.recover(
+                app.slug, since=0, until=None, states=frozenset({State.PARKED})
+            )
 
         await self._ask(f"recover {app.slug}", work)
         await self._recovered(app)
@@ -233,7 +240,7 @@ class Operator:
 
     async def _recovered(self, app: App) -> None:
         async def work() -> bool:
-            found = await self._site.process.store.recoveries(app.id)
+            found = await self._site.process.subscriptions.recoveries(app.slug)
             return all(each.done_at is not None for each in found)
 
         while not await self._ask(f"recovering {app.slug}", work):
@@ -286,7 +293,3 @@ class Operator:
 
         await self._ask(f"replay {delivery.hex()}", work)
         change.done = now_us()
-
-
-def _everything_parked(app: App, now: int) -> NewRecovery:
-    return NewRecovery(app.id, frozenset({State.PARKED}), bytes(16), b"\xff" * 16, now)

@@ -16,8 +16,10 @@ from hookline.send.chores import Chores
 from hookline.send.clock import SteadyClock, Ticker
 from hookline.send.directory import Directory
 from hookline.send.dispatch import Dispatcher, Limits
+from hookline.send.notify import Notifier
 from hookline.send.publish import Publisher
 from hookline.send.registry import Registry
+from hookline.send.subscriptions import Subscriptions
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.vault import Vault
 
@@ -96,9 +98,10 @@ class Process:
             entropy=self._chance.randbytes,
             limits=self._limits,
             rules=self._rules,
-            on_unswept=self._unswept,
+            on_notice=self._on_notice,
+            on_unswept=self._on_chore,
         )
-        self.chores = Chores(self.store, clock=self.clock, on_deliveries=self.dispatcher.wake)
+        self._chores = Chores(self.store, clock=self.clock, on_deliveries=self.dispatcher.wake)
         self._take_requests(Ticker(self.clock, latest))
         self._sender = SimulatedSender(
             self._ledger,
@@ -111,11 +114,15 @@ class Process:
         await self.directory.load()
         self.dispatcher.start(self._sender)
         self._running = asyncio.create_task(self.dispatcher.run())
-        self._doing_chores = asyncio.create_task(self.chores.run())
+        beside = (self._chores.run(), self._notifier.run())
+        self._beside = [asyncio.create_task(each) for each in beside]
         self._ledger.trace.note("start", self.number)
 
-    def _unswept(self) -> None:
-        self.chores.wake()
+    def _on_notice(self) -> None:
+        self._notifier.wake()
+
+    def _on_chore(self) -> None:
+        self._chores.wake()
 
     def _take_requests(self, ticker: Ticker) -> None:
         common: Any = {
@@ -126,7 +133,19 @@ class Process:
         }
         self.publisher = Publisher(self.store, self.directory, **common)
         self.registry = Registry(
-            self.store, self.directory, Vault(b"k" * 32), **common, on_chore=self.chores.wake
+            self.store, self.directory, Vault(b"k" * 32), **common, on_chore=self._on_chore
+        )
+        self.subscriptions = Subscriptions(
+            self.store,
+            self.registry,
+            clock=self.clock,
+            rules=self._rules,
+            on_deliveries=self.dispatcher.wake,
+            on_chore=self._on_chore,
+            on_notice=self._on_notice,
+        )
+        self._notifier = Notifier(
+            self.store, self.directory, self.publisher, clock=self.clock, mailing=None
         )
 
     async def _within(self, work: Any) -> Any:
@@ -159,7 +178,8 @@ class Process:
         self._ledger.trace.note("stop", self.number)
         self._up = False
         self.dispatcher.stop_leasing()
-        self.chores.stop()
+        for task in self._beside:
+            task.cancel()
         await asyncio.wait([self._running], timeout=LONGEST_STOP_S)
         self._sender.close()
         await self._within(self.store.close())

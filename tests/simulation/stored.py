@@ -46,6 +46,8 @@ class StoredNotice(NamedTuple):
     kind: str
     reason: str
     at: int
+    id: int = 0
+    published_at: int | None = None
 
 
 @dataclass
@@ -84,10 +86,8 @@ def read(path: Path) -> Stored:
             "SELECT delivery_id, number, started_at FROM attempts"
         ):
             stored.attempts.setdefault(delivery, {})[number] = started_at
-        rows = connection.execute(
-            "SELECT integration_id, kind, reason, at FROM notices ORDER BY id"
-        )
-        stored.notices = [StoredNotice(*row) for row in rows]
+        sql = "SELECT integration_id, kind, reason, at, id, published_at FROM notices ORDER BY id"
+        stored.notices = [StoredNotice(*row) for row in connection.execute(sql)]
         sql = "SELECT id, deleted_at FROM integrations WHERE deleted_at IS NOT NULL"
         stored.deleted = dict(connection.execute(sql).fetchall())
         for table in ("lanes", "gates"):

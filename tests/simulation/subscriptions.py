@@ -1,6 +1,6 @@
 """When integrations must be unsubscribed, worked out anew, and what must not happen meanwhile."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -63,16 +63,28 @@ def examine(ledger: Ledger, stored: Stored, rules: Rules) -> None:
     """Complain where a rule did not fire exactly when it should, and of attempts while unsubscribed."""
     standings: dict[int, _Standing] = defaultdict(_Standing)
     expected = list(_expected(ledger, stored, rules, standings))
-    told = [each for each in stored.notices if each.kind == "unsubscribed"]
-    told = [each for each in told if each.reason != "manual"]
+    told = [
+        StoredNotice(*each[:4])
+        for each in stored.notices
+        if each.kind == "unsubscribed" and each.reason != "manual"
+    ]
     for missing in [each for each in expected if each not in told]:
         ledger.complain("the unsubscribing rules", f"did not fire: {missing}")
     for extra in [each for each in told if each not in expected]:
         ledger.complain("the unsubscribing rules", f"should not have fired: {extra}")
+    _operators_are_told(ledger, stored)
     for sent in ledger.in_order:
         for closed, opened in standings[sent.integration].closed:
             if closed < sent.lease < opened:
                 ledger.complain("unsubscribed is silent", f"{sent.delivery.hex()} was attempted")
+
+
+def _operators_are_told(ledger: Ledger, stored: Stored) -> None:
+    names = Counter(each.external_id for each in stored.events.values())
+    for notice in stored.notices:
+        times = names[f"hookline-notice-{notice.id}"]
+        if times != 1 or notice.published_at is None:
+            ledger.complain("operators are told", f"{times} times of {notice}")
 
 
 def _expected(

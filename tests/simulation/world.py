@@ -128,6 +128,7 @@ class World:
         await self.start()
         scale = self.scale
         operator = Operator(self, scale.change_gap_s, self.dice("operator"))
+        await operator.listen()
         for _ in range(scale.integrations):
             await operator.create()
         trouble = Trouble(self, scale.trouble_gap_s, self.dice("trouble"))
