@@ -23,8 +23,8 @@ __all__ = ["examine"]
 SOON = 2_000_000  # µs within which an attempt that ended is settled, while the store is well
 
 
-def examine(world: "World") -> None:
-    """Complain of everything that is not as it must be."""
+def examine(world: "World") -> Stored:
+    """Complain of everything that is not as it must be; returns what the file holds."""
     ledger, stored = world.ledger, read(world.path)
     _nothing_accepted_is_lost(ledger, stored)
     _nothing_else_is_sent(ledger, stored)
@@ -41,6 +41,7 @@ def examine(world: "World") -> None:
     _what_was_recovered_arrived(ledger, stored, world.recovered)
     if stored.in_flight:
         ledger.complain("counters return to 0", f"{stored.in_flight} slots are still taken")
+    return stored
 
 
 # -- what was accepted ----------------------------------------------------------------------------

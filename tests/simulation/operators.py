@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Any, Protocol, TypeVar
 
@@ -50,11 +50,11 @@ class Site(Protocol):
 class Operator:
     """One who changes things now and then."""
 
-    def __init__(self, site: Site, gap_s: float, dice: Random):
+    def __init__(self, site: Site, gap_s: float, characters: Sequence[str], dice: Random):
         self._site = site
+        self._characters = characters
         self._gap_s = gap_s
         self._dice = dice
-        self._made = 0
 
     async def run(self) -> None:
         """Act until the world closes."""
@@ -94,7 +94,7 @@ class Operator:
         site, dice = self._site, self._dice
         slug = f"app-{len(site.apps.by_slug)}"
         kind = dice.choice(["internal", "internal", "public"])
-        character = dice.choices(["good", "moody", "dead"], weights=[5, 5, 1])[0]
+        character = dice.choice(self._characters)
         fields = {
             "name": slug,
             "slug": slug,

@@ -18,62 +18,34 @@ from tests.simulation.loop import Deadlock, Livelock, VirtualLoop, now_us, run
 from tests.simulation.operators import Operator
 from tests.simulation.process import Process, Wall
 from tests.simulation.receivers import Receivers
+from tests.simulation.scales import Scale, draw_scale
+from tests.simulation.stored import Stored
 from tests.simulation.traffic import Publisher
 from tests.simulation.trouble import Trouble
 
-from hookline.core.instants import DAY, HOUR
-from hookline.core.unsubscribing import Rules
-from hookline.send.dispatch import Limits
+from hookline.core.instants import DAY
 
-__all__ = ["Result", "Scale", "World", "draw_scale", "simulate"]
+__all__ = ["Result", "World", "simulate"]
 
 DRAIN_DAYS = 20
-FEW_TIMEOUTS = Rules(timeouts=20, span_us=HOUR, failing_days=2)
-DEFAULT_LIMITS = Limits()
 LONGEST_PAUSE_S = 0.004  # the store's threads are done within that
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """How large a world is, and how rough."""
-
-    days: float
-    integrations: int
-    organizations: int
-    publishers: int
-    publish_gap_s: float
-    change_gap_s: float
-    trouble_gap_s: float
-    limits: Limits = DEFAULT_LIMITS
-    rules: Rules = FEW_TIMEOUTS
-
-
-def draw_scale(dice: Random, *, small: bool = False) -> Scale:
-    """One of several kinds of world; a small one is played in half a second."""
-    limits = dice.choice([Limits(), Limits(max_in_flight=20, max_fresh=8, max_lease=16)])
-    if small:
-        return Scale(0.15, 6, 2, 3, 300, 400, 600, limits)
-    match dice.choice(["calm", "rough", "rough", "long", "flood", "crowd"]):
-        case "calm":
-            return Scale(1, 10, 3, 3, 1800, 3600, 1e9, limits)
-        case "rough":
-            return Scale(0.5, 8, 2, 3, 900, 1200, 1800, limits)
-        case "long":
-            return Scale(3.5, 6, 2, 2, 2 * 3600, 6 * 3600, 8 * 3600, limits)
-        case "crowd":
-            return Scale(0.1, 500, 40, 4, 600, 600, 1200, limits)
-        case _:
-            return Scale(0.02, 8, 3, 5, 20, 200, 150, limits)
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a run."""
+    """What came of a run.
+
+    Attributes:
+        kinds: how often each kind of thing happened, as the trace has it.
+        notices: what operators were told, such as ``unsubscribed timeouts``.
+    """
 
     seed: int
+    command: str
     complaints: list[str]
     digest: str
     kinds: Counter[str]
+    notices: Counter[str]
     tail: list[str]
     attempts: int
     events: int
@@ -85,7 +57,7 @@ class Result:
             [
                 *self.tail,
                 *(f"VIOLATED  {each}" for each in self.complaints[:20]),
-                f"seed {self.seed}; again: python -m tests.simulation --first {self.seed} --seeds 1",
+                f"seed {self.seed}; again: {self.command}",
             ]
         )
 
@@ -101,6 +73,7 @@ class World:
         self.ledger, self.apps, self.receivers, self.wall = Ledger(), Apps(), Receivers(), Wall()
         self.closing = asyncio.Event()
         self.recovered: set[int] = set()  # integrations that must have everything in the end
+        self.stored = Stored()
         self.lives = 0
         self.process: Process
 
@@ -127,7 +100,7 @@ class World:
         """Live through the days, then heal and drain."""
         await self.start()
         scale = self.scale
-        operator = Operator(self, scale.change_gap_s, self.dice("operator"))
+        operator = Operator(self, scale.change_gap_s, scale.characters, self.dice("operator"))
         await operator.listen()
         for _ in range(scale.integrations):
             await operator.create()
@@ -135,7 +108,10 @@ class World:
         actors = [asyncio.create_task(each.run()) for each in (operator, trouble)]
         for n in range(scale.publishers):
             organization = self.organizations[n % len(self.organizations)]
-            one = Publisher(self, organization, scale.publish_gap_s, self.dice(f"publisher {n}"))
+            dice = self.dice(f"publisher {n}")
+            one = Publisher(
+                self, organization, scale.publish_gap_s * 4 ** dice.uniform(-1, 1), dice
+            )
             actors.append(asyncio.create_task(one.run()))
         await asyncio.sleep(scale.days * DAY / 1e6)
         self.closing.set()
@@ -179,9 +155,9 @@ def _folder() -> Iterator[Path]:
         shutil.rmtree(path)
 
 
-def simulate(seed: int, scale: Scale | None = None, *, small: bool = False) -> Result:
-    """Play a seed, and examine it."""
-    scale = scale or draw_scale(Random(f"{seed} scale"), small=small)
+def simulate(seed: int, kind: str = "any") -> Result:
+    """Play a seed in a world of this kind (``scales.KINDS``), and examine it."""
+    scale = draw_scale(Random(f"{seed} scale"), kind)
     pauses = Random(f"{seed} pauses")
 
     def pause() -> tuple[bool, float]:
@@ -194,7 +170,7 @@ def simulate(seed: int, scale: Scale | None = None, *, small: bool = False) -> R
             nonlocal world
             world = World(seed, scale, folder)
             await world.play()
-            examine(world)
+            world.stored = examine(world)
 
         try:
             run(main(), VirtualLoop(pause))
@@ -205,9 +181,11 @@ def simulate(seed: int, scale: Scale | None = None, *, small: bool = False) -> R
         ledger = world.ledger
         return Result(
             seed,
+            f"python -m tests.simulation --first {seed} --seeds 1{f' --kind {kind}' if kind != 'any' else ''}",
             ledger.complaints,
             ledger.trace.digest(),
             ledger.trace.kinds,
+            Counter(f"{each.kind} {each.reason}" for each in world.stored.notices),
             list(ledger.trace.tail),
             len(ledger.in_order),
             len(ledger.accepted),
