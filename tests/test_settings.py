@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from hookline.core.allowlist import AllowList
 from hookline.core.errors import UsageError
+from hookline.core.mail import Security, SmtpServer
 from hookline.core.secret import STARS, Secret
+from hookline.core.unsubscribing import Rules
 from hookline.settings import PostgresDatabase, Settings, SqliteDatabase, reference_page
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +31,12 @@ GENUINE = {
     "HOOKLINE_LOG_ATTEMPTS": "none",
     "HOOKLINE_KEEP_EVENTS_DAYS": "0",
     "HOOKLINE_KEEP_ATTEMPTS_DAYS": "7",
+    "HOOKLINE_UNSUBSCRIBE_TIMEOUTS": "20",
+    "HOOKLINE_UNSUBSCRIBE_HOURS": "1",
+    "HOOKLINE_UNSUBSCRIBE_DAYS": "0",
+    "HOOKLINE_SMTP_URL": "smtps://hookline:p%40ss@mail.example.com",
+    "HOOKLINE_MAIL_FROM": "hookline@example.com",
+    "HOOKLINE_MAIL_TO": "ops@example.com, on-call@example.com",
     "HOOKLINE_URL": "https://hooks.example.com/",
 }
 
@@ -46,6 +54,8 @@ def test_an_empty_environment_gives_the_promised_defaults():
         database=SqliteDatabase(Path("hookline.db")), api_key=None, allow_addresses=AllowList(),
         host="127.0.0.1", port=8800, secret_key=None, max_data_bytes=1_048_576, max_in_flight=1000,
         log="text", log_attempts="all", keep_events_days=90, keep_attempts_days=30,
+        unsubscribe_timeouts=1000, unsubscribe_hours=24, unsubscribe_days=5, smtp_url=None,
+        mail_from=None, mail_to=None,
         url="http://127.0.0.1:8800",
     )  # fmt: skip
 
@@ -57,6 +67,11 @@ def test_every_variable_is_read():
         allow_addresses=AllowList.parse("10.0.0.0/8, [::1]:9000"), host="0.0.0.0", port=0,
         secret_key=Secret(KEY), max_data_bytes=2048, max_in_flight=7, log="json",
         log_attempts="none", keep_events_days=0, keep_attempts_days=7,
+        unsubscribe_timeouts=20, unsubscribe_hours=1, unsubscribe_days=0,
+        smtp_url=SmtpServer(
+            "mail.example.com", 465, Security.TLS, "hookline", Secret("p@ss")
+        ),
+        mail_from="hookline@example.com", mail_to=("ops@example.com", "on-call@example.com"),
         url="https://hooks.example.com",
     )  # fmt: skip
 
@@ -99,6 +114,15 @@ BAD = {
     "HOOKLINE_LOG_ATTEMPTS": ["yes", "ALL", "1"],
     "HOOKLINE_KEEP_EVENTS_DAYS": ["-1", "90d", "forever", "36501"],
     "HOOKLINE_KEEP_ATTEMPTS_DAYS": ["-1", "1.5", "month"],
+    "HOOKLINE_UNSUBSCRIBE_TIMEOUTS": ["-1", "1,000", "1e3"],
+    "HOOKLINE_UNSUBSCRIBE_HOURS": ["0", "24h", "745"],
+    "HOOKLINE_UNSUBSCRIBE_DAYS": ["-1", "five", "366"],
+    "HOOKLINE_SMTP_URL": [
+        "mail.example.com", "https://u:p@mail.example.com", "smtp://", "smtp://user@h",
+        "smtp://h:99999", "smtps://u:p@h/path", "smtps://u:p@h?x", "smtp://[::1",
+    ],
+    "HOOKLINE_MAIL_FROM": ["hookline", "a@b, c@d", "a b@c", "a@b\nBcc: x@y"],
+    "HOOKLINE_MAIL_TO": ["ops", ", ,", "a@b" + ", a@b" * 20, "é@example.com"],
     "HOOKLINE_URL": [
         "127.0.0.1:8800", "ftp://h", "http://", "http://h:99999", "http://u:p@h", "http://h?a",
         "http://h#f", "http://[::1", "http://h:0",
@@ -285,3 +309,21 @@ def test_the_command_that_the_page_names_prints_the_page():
     )
     assert made.stdout.decode() == reference_page()
     assert made.stderr == b""
+
+
+def test_mail_needs_all_three():
+    """A server without an address, or an address without a server, is a mistake that is named."""
+    mail = {name: GENUINE[name] for name in ("HOOKLINE_SMTP_URL", "HOOKLINE_MAIL_FROM")}
+    with pytest.raises(UsageError) as caught:
+        Settings.from_environ(mail).mailing()
+    assert caught.value.code == "incomplete-mail-settings"
+    assert Settings.from_environ({}).mailing() is None
+    whole = Settings.from_environ(GENUINE).mailing()
+    assert whole is not None
+    assert whole.to == ("ops@example.com", "on-call@example.com")
+
+
+def test_the_rules_of_unsubscribing():
+    """The three numbers become the rules, hours as microseconds."""
+    assert Settings().rules() == Rules()
+    assert Settings.from_environ(GENUINE).rules() == Rules(20, 3_600_000_000, 0)

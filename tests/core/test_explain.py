@@ -104,11 +104,6 @@ def test_a_success(status, shown):
             b"HTTP/1.1 302 Found\r\n",
             " Redirects are never followed: set the webhook URL to another place.",
         ),
-        (
-            307,
-            b"location: \xff\x1b[31m\r\n",
-            " Redirects are never followed: set the webhook URL to '\\\\xff\\x1b[31m'.",
-        ),
         (None, b"", ""),
     ],
 )
@@ -118,6 +113,58 @@ def test_a_failure(status, head, advice):
     assert sentence.startswith(f"was answered {status or 'without a status'}")
     _, _, rest = sentence.partition("which counts as a failure.")
     assert rest == advice
+
+
+def redirected(location: bytes, url: str = "https://hooks.example.com/a/b?c=d") -> str:
+    head = b"HTTP/1.1 308 Permanent Redirect\r\nLocation: " + location + b"\r\n\r\n"
+    sentence = about(attempt(Counted.FAILURE, 308, response_head=head, url=url))
+    return sentence.partition(" Redirects are never followed: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        (b"https://new.example/a?b=c", "https://new.example/a?b=c"),
+        (b"/new", "https://hooks.example.com/new"),
+        (b"new", "https://hooks.example.com/a/new"),
+        (b"../new/", "https://hooks.example.com/new/"),
+        (b"?e=f", "https://hooks.example.com/a/b?e=f"),
+        (b"//new.example/", "https://new.example/"),
+        (b"http://hooks.example.com/a/b", "http://hooks.example.com/a/b"),
+        (b"/login#top", "https://hooks.example.com/login"),
+    ],
+)
+def test_where_a_redirect_leads(location, target):
+    """A relative target is told as the whole URL that could be set."""
+    assert redirected(location) == f"set the webhook URL to '{target}'."
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        (b"\xff\x1b[31m", r"'\\xff\x1b[31m'"),
+        (b"javascript:alert(1)", "'javascript:alert(1)'"),
+        (b"file:///etc/passwd", "'file:///etc/passwd'"),
+        (b"http://[::1", "'http://[::1'"),
+        (b"http://user:secret@h/", "'http://user:secret@h/'"),
+        ("http://b\u00fccher.example/\u202e".encode(), r"'http://b\xfccher.example/\u202e'"),
+        (b"https://h/" + b"x" * 100_000, "'https://h/" + "x" * 190 + r"\u2026'"),
+        (b"'\"\\", repr("'\"\\")),
+    ],
+    ids=lambda value: ascii(value)[:24],
+)
+def test_a_target_that_is_no_good(location, shown):
+    """What could not be a webhook URL is shown in quotation marks, escaped and cut."""
+    assert (
+        redirected(location) == f"the answer points to {shown}, which could not be a webhook URL."
+    )
+
+
+def test_the_target_is_the_final_answers():
+    """A Location in an interim answer, or below the head, is not where the redirect leads."""
+    head = b"HTTP/1.1 103 Early Hints\r\nLocation: /no\r\n\r\nHTTP/1.1 302 Found\r\nX: y\r\n\r\n"
+    sentence = about(attempt(Counted.FAILURE, 302, response_head=head + b"Location: /no\r\n"))
+    assert sentence.endswith("set the webhook URL to another place.")
 
 
 @pytest.mark.parametrize(("policy", "limit"), [(POLICY, " within 1.5 s"), (None, "")])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.core import retry_after
+from hookline.core import answer_head, retry_after
 from hookline.core.instants import DAY, HOUR, MINUTE, SECOND
 from hookline.core.retry_after import LONGEST_US, retry_after_us
 
@@ -42,9 +42,10 @@ def asctime(moment: datetime) -> str:
     return f"{day} {month} {moment.day:2} {moment:%H:%M:%S %Y}"
 
 
-def test_the_example_in_the_docstring_is_true():
+@pytest.mark.parametrize("module", [answer_head, retry_after])
+def test_the_example_in_the_docstring_is_true(module):
     """What the docstring shows is what happens."""
-    assert doctest.testmod(retry_after) == (0, 1)
+    assert doctest.testmod(module) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,7 @@ def test_the_example_in_the_docstring_is_true():
         ("86401", DAY),
         ("99999999", DAY),
         ("9" * 9, DAY),
+        ("9" * 5_000, DAY),
         ("9" * 100_000, DAY),
         ("0" * 100_000, 0),
         ("0" * 100_000 + "5", 5 * SECOND),

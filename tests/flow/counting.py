@@ -1,12 +1,12 @@
-"""A receiver process that counts: ``python counting.py FAIL_EVERY``.
+"""A receiver process that counts: ``python counting.py FAIL_EVERY [TAKES_S]``.
 
-It prints its port. Of FAIL_EVERY webhooks (0: none) one is answered 500 the first time it comes. A line
-on standard input is answered with one JSON line: how many webhooks came, how many distinct ones were
-answered 2xx, how many of those came again, and how many had a signature that does not verify, or a
-Request-ID or body other than the first time. The line is an object of secrets to learn, by
-installation; or ``"accepted"``, for the event numbers answered 2xx, by installation; or ``"repeats"``,
-for the Request-ID of each webhook that came again after it was answered 2xx, with both instants
-(CLOCK_MONOTONIC, ns).
+It prints its port. Of FAIL_EVERY webhooks (0: none) one is answered 500 the first time it comes, and
+each answer takes TAKES_S seconds. A line on standard input is answered with one JSON line: how many
+webhooks came, how many distinct ones were answered 2xx, how many of those came again, and how many had
+a signature that does not verify, or a Request-ID or body other than the first time. The line is an
+object of secrets to learn, by installation; or ``"accepted"``, for the event numbers answered 2xx, by
+installation; or ``"repeats"``, for the Request-ID of each webhook that came again after it was answered
+2xx, with both instants (CLOCK_MONOTONIC, ns).
 """
 
 import asyncio
@@ -22,8 +22,9 @@ from typing import Any
 class Counting:
     """What came, by (event number, installation)."""
 
-    def __init__(self, fail_every: int):
+    def __init__(self, fail_every: int, takes_s: float = 0):
         self.fail_every = fail_every
+        self.takes_s = takes_s
         self.came: Counter[tuple[int, str]] = Counter()
         self.answered: Counter[tuple[int, str]] = Counter()
         self.first: dict[tuple[int, str], tuple[str, bytes]] = {}
@@ -87,6 +88,8 @@ class Counting:
                 head = await reader.readuntil(b"\r\n\r\n")
                 at = head.index(b"Content-Length: ") + 16
                 body = await reader.readexactly(int(head[at : head.index(b"\r", at)]))
+                if self.takes_s:
+                    await asyncio.sleep(self.takes_s)
                 status = self.take(head, body)
                 writer.write(b"HTTP/1.1 %d -\r\nContent-Length: 0\r\n\r\n" % status)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -95,7 +98,7 @@ class Counting:
 
 async def main() -> None:
     """Serve, and answer lines."""
-    counting = Counting(int(sys.argv[1]))
+    counting = Counting(int(sys.argv[1]), *map(float, sys.argv[2:]))
     server = await asyncio.start_server(counting.serve, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     reader = asyncio.StreamReader()

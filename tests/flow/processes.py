@@ -40,12 +40,12 @@ class Counter:
 
 
 @contextlib.asynccontextmanager
-async def counters(fail_every: Sequence[int]) -> AsyncIterator[list[Counter]]:
-    """A receiver process for each number: of so many webhooks it refuses one at first."""
+async def counters(*behaviours: tuple[float, ...]) -> AsyncIterator[list[Counter]]:
+    """A receiver process for each behaviour: the arguments of ``counting.py``."""
     made: list[Counter] = []
     try:
-        for every in fail_every:
-            process = await start(str(HERE / "counting.py"), str(every))
+        for behaviour in behaviours:
+            process = await start(str(HERE / "counting.py"), *map(str, behaviour))
             assert process.stdout is not None
             made.append(Counter(process, int(await process.stdout.readline())))
         yield made

@@ -13,7 +13,7 @@ FAIL_EVERY = (0, 0, 7, 3)  # one receiver each: how many of the webhooks it refu
 
 @pytest.fixture
 async def receivers():
-    async with counters(FAIL_EVERY) as made:
+    async with counters(*((every,) for every in FAIL_EVERY)) as made:
         yield made
 
 

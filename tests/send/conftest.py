@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hookline.core.address import AllowList
 from hookline.core.model import Timings
 from hookline.core.outcome import Answered, Outcome
 from hookline.core.request import Outbound
@@ -23,6 +25,11 @@ from hookline.send.registry import Registry
 from hookline.send.sender import Completed
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.vault import Vault
+
+# pytest imports tests by path and puts nothing on sys.path itself; the helpers here are modules.
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.send.wire import LOOPBACK, Wire
 
 START = 1_800_000_000_000_000
 
@@ -60,8 +67,8 @@ class ScriptedSender:
                 self._arrived.clear()
                 await self._arrived.wait()
 
-    def finish(self, index: int, outcome: Outcome) -> None:
-        self.finished([completed(self.posted[index][0], outcome)])
+    def finish(self, index: int, outcome: Outcome, **more: Any) -> None:
+        self.finished([completed(self.posted[index][0], outcome)._replace(**more)])
 
 
 def completed(key: Any, outcome: Outcome) -> Completed:
@@ -158,3 +165,21 @@ async def bench(store: SqliteStore) -> AsyncIterator[Bench]:
         if key.leased.id in dispatcher._in_flight:
             dispatcher.completed([completed(key, Answered(204))])
     await asyncio.wait_for(running, 10)
+
+
+@pytest.fixture
+async def make_wire() -> AsyncIterator[Callable[..., Wire]]:
+    made: list[Wire] = []
+
+    def make(allow: AllowList = LOOPBACK) -> Wire:
+        made.append(Wire(allow))
+        return made[-1]
+
+    yield make
+    for wire in made:
+        await asyncio.to_thread(wire.sender.close)
+
+
+@pytest.fixture
+async def wire(make_wire: Callable[..., Wire]) -> Wire:
+    return make_wire()

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from email.utils import formatdate
 
 import pytest
 
@@ -294,3 +295,19 @@ async def test_abandoning_settles_what_has_ended_and_leaves_the_rest(bench):
     bench.dispatcher.abandon()
     await bench.settled()
     assert sorted(await states(bench)) == [State.DELIVERED, State.LEASED]
+
+
+async def test_a_date_in_retry_after_is_of_the_receivers_clock(bench):
+    """It is held against the wall clock, whatever the steady one is ahead of that."""
+    bench.sender.script = None
+    wall = bench.clock.now - 3600 * SECOND
+    bench.dispatcher._wall = lambda: wall
+    await bench.register(retry_schedule=[0, 1])
+    await bench.publish()
+    await bench.sender.wait(1)
+    date = formatdate(wall // SECOND + 60, usegmt=True)
+    head = f"HTTP/1.1 503 Busy\r\nRetry-After: {date}\r\n\r\n".encode()
+    bench.sender.finish(0, Answered(503), response_head=head)
+    await bench.settled()
+    (delivery,) = await bench.store.deliveries(DeliveryFilter())
+    assert delivery.due_at == bench.clock.now + 60 * SECOND

@@ -3,62 +3,18 @@
 import asyncio
 import contextlib
 import gzip
-import itertools
 import os
 import resource
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
 
 import pytest
 import trustme
+from tests.send.wire import LOOPBACK, Wire
 
 from hookline.core.address import AllowList
 from hookline.core.outcome import Answered, Blocked, Reason, Unanswered
-from hookline.core.request import Outbound
-from hookline.send.sender import RESPONSE_CAP, Completed, CurlSender
-
-LOOPBACK = AllowList.parse("127.0.0.1, ::1")
-
-
-class Wire:
-    """A sender whose answers can be awaited by key."""
-
-    def __init__(self, allow: AllowList):
-        self._loop = asyncio.get_running_loop()
-        self._waiting: dict[int, asyncio.Future[Completed]] = {}
-        self._keys = itertools.count()
-        self.sender = CurlSender(allow=allow, on_completed=self._take, user_agent="hookline/test")
-
-    def post(self, url: str, **given: object) -> "asyncio.Future[Completed]":
-        headers = (("Content-Type", "application/json"), ("Request-ID", "a" * 32))
-        request = Outbound(url, headers, b'{"a":1}', 2_000, "0" * 64, 0)._replace(**given)
-        key = next(self._keys)
-        answer = self._waiting[key] = self._loop.create_future()
-        self.sender.post([(key, request)])
-        return answer
-
-    def _take(self, batch: list[Completed]) -> None:
-        for each in batch:
-            self._loop.call_soon_threadsafe(self._waiting.pop(each.key).set_result, each)
-
-
-@pytest.fixture
-async def make_wire() -> AsyncIterator[Callable[[AllowList], Wire]]:
-    made: list[Wire] = []
-
-    def make(allow: AllowList = LOOPBACK) -> Wire:
-        made.append(Wire(allow))
-        return made[-1]
-
-    yield make
-    for wire in made:
-        await asyncio.to_thread(wire.sender.close)
-
-
-@pytest.fixture
-async def wire(make_wire) -> Wire:
-    return make_wire()
+from hookline.send.sender import RESPONSE_CAP
 
 
 def raw(answer: bytes, *, then_close: bool = False):

@@ -23,9 +23,10 @@ from hookline.core.model import (
     Timings,
 )
 from hookline.core.outcome import Counted
+from hookline.core.rate import RateLimit
 from hookline.core.schedule import DEFAULT_SCHEDULE
 from hookline.core.unsubscribing import Rules
-from hookline.core.verdict import Delivered, Verdict
+from hookline.core.verdict import Delivered, RetryAt, Verdict
 from hookline.store.contract import (
     Leased,
     Leases,
@@ -34,6 +35,7 @@ from hookline.store.contract import (
     NewInstallation,
     NewIntegration,
     Recorded,
+    Settled,
     Settlement,
     Store,
 )
@@ -86,9 +88,12 @@ class App:
 
 
 def policy(
-    max_in_flight: int = 32, body_encoding: BodyEncoding = BodyEncoding.JAVASCRIPT
+    max_in_flight: int = 32,
+    body_encoding: BodyEncoding = BodyEncoding.JAVASCRIPT,
+    rate_limit: RateLimit | None = None,
+    ordered: bool = False,
 ) -> Policy:
-    return Policy(1000, max_in_flight, DEFAULT_SCHEDULE, body_encoding)
+    return Policy(1000, max_in_flight, DEFAULT_SCHEDULE, body_encoding, rate_limit, ordered)
 
 
 class World:
@@ -117,6 +122,8 @@ class World:
         organization: str | None = "acme",
         max_in_flight: int = 32,
         body_encoding: BodyEncoding = BodyEncoding.JAVASCRIPT,
+        rate_limit: RateLimit | None = None,
+        ordered: bool = False,
     ) -> NewIntegration:
         uuid = self.new_uuid()
         internal = kind is Kind.INTERNAL
@@ -131,7 +138,7 @@ class World:
             sealed_secret=b"sealed " + uuid.encode(),
             resources=("issue",),
             alertable=False,
-            policy=policy(max_in_flight, body_encoding),
+            policy=policy(max_in_flight, body_encoding, rate_limit, ordered),
             installation_uuid=self.new_uuid() if internal else None,
             now=START,
         )
@@ -144,6 +151,25 @@ class World:
 
     def new_installation(self, integration: Integration, organization: str) -> NewInstallation:
         return NewInstallation(self.new_uuid(), integration.id, organization, b"digest", START)
+
+    async def public(self, slug: str | None = None, *organizations: str, **values) -> list[App]:
+        """A public integration, installed in some organizations: it as an app in each."""
+        new = self.new_integration(slug, kind=Kind.PUBLIC, **values)
+        made = await self.store.create_integration(new)
+        return [
+            App(
+                made,
+                await self.store.create_installation(self.new_installation(made, each), None),
+            )
+            for each in organizations
+        ]
+
+    async def change(self, app: App, *, at: int = START, **policy) -> None:
+        """Change an integration's policy."""
+        found = await self.store.integration(app.integration.slug)
+        assert found is not None
+        wanted = replace(found.policy, **policy)
+        await self.store.update_integration(replace(found, policy=wanted, updated_at=at))
 
     async def recap(self, app: App, cap: int, *, at: int = START) -> None:
         """Give an app's lane another cap."""
@@ -196,8 +222,10 @@ class World:
             limit=limit, slow_limit=slow_limit, now=at, until=at + MINUTE, token=token
         )
 
-    async def leased(self, *, at: int = START, limit: int = 1000) -> list[Leased]:
-        return (await self.lease(at=at, limit=limit)).deliveries
+    async def leased(
+        self, *, at: int = START, limit: int = 1000, slow_limit: int = 1000
+    ) -> list[Leased]:
+        return (await self.lease(at=at, limit=limit, slow_limit=slow_limit)).deliveries
 
     def settlement(
         self,
@@ -239,10 +267,23 @@ class World:
         )
 
     async def settle(
-        self, leased: Leased, verdict: Verdict | None = None, *, at: int = START
+        self, leased: Leased, verdict: Verdict | None = None, *, at: int = START, **attempt
     ) -> bool:
-        (counted,) = await self.settle_all([self.settlement(leased, verdict, at=at)])
+        (counted,) = await self.settle_all([self.settlement(leased, verdict, at=at, **attempt)])
         return counted
+
+    async def time_out(
+        self, leased: Leased, *, at: int = START, again_at: int | None = None, rules: Rules = RULES
+    ) -> Settled:
+        """Settle it as a timeout that is retried."""
+        settlement = self.settlement(
+            leased,
+            RetryAt(at if again_at is None else again_at),
+            at=at,
+            outcome=Counted.TIMEOUT,
+            status=None,
+        )
+        return await self.store.settle([settlement], rules)
 
     async def settle_all(self, settlements: list[Settlement], rules: Rules = RULES) -> list[bool]:
         """Which of these counted."""

@@ -211,7 +211,7 @@ async def test_many_attempts_at_one_delivery_take_several_chunks(store, world):
         (leased,) = await world.leased(at=world.START)
         last = Delivered() if number == 9 else RetryAt(world.START)
         settlement = world.settlement(leased, last, outcome=Counted.FAILURE)
-        assert await store.settle([settlement]) == [True]
+        assert await world.settle_all([settlement]) == [True]
     assert await sweep(store, Ages(None, world.START + DAY), limit=4) == (10, 1, 1, 0)
     assert await store.delivery(event.deliveries[0].id) is None
 

@@ -58,7 +58,8 @@ def plan_of(connection: sqlite3.Connection, name: str, width: int = 0) -> list[s
 # Query -> width of a row, and the steps through which its plan must go.
 LANE = "SEARCH lanes USING PRIMARY KEY (organization_id=? AND integration_id=?)"
 FIRST_DUE = (
-    "SEARCH deliveries USING INDEX deliveries_waiting (organization_id=? AND integration_id=?)"
+    "SEARCH deliveries USING INDEX deliveries_waiting"
+    " (organization_id=? AND integration_id=? AND state=?)"
 )
 LINE = "SEARCH lanes USING INDEX lanes_line (organization_id=? AND slow=? AND ready_at>?)"
 TURN = "SEARCH turns USING PRIMARY KEY (organization_id=? AND slow=?)"
@@ -104,11 +105,11 @@ HOT = {
     "due": (
         0,
         [
-            "SEARCH d USING INDEX deliveries_waiting"
-            " (organization_id=? AND integration_id=? AND due_at<?)",
-            "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
             "SEARCH o USING INTEGER PRIMARY KEY (rowid=?)",
+            "SEARCH d USING INDEX deliveries_waiting"
+            " (organization_id=? AND integration_id=? AND state=? AND due_at<?)",
             "SEARCH e USING INDEX sqlite_autoindex_events_1 (id=?)",
+            "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
         ],
     ),
     "mark_leased": (1, ["SEARCH deliveries USING PRIMARY KEY (id=?)"]),

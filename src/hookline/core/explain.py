@@ -1,13 +1,19 @@
 """Why a delivery stands where it stands, in sentences: the log read aloud."""
 
 from collections.abc import Iterator, Sequence
+from urllib.parse import urldefrag, urljoin
 
+from hookline.core.answer_head import header_values
+from hookline.core.errors import Invalid
 from hookline.core.instants import isoformat
 from hookline.core.lifecycle import State
 from hookline.core.model import Attempt, Delivery, Policy
 from hookline.core.outcome import Counted
+from hookline.core.urls import check_webhook_url
 
 __all__ = ["explain"]
+
+LONGEST_TARGET = 200  # characters of a redirect's target that is shown though it is no good
 
 
 def explain(
@@ -74,8 +80,7 @@ def _status(status: int | None) -> str:
 def _advice(attempt: Attempt) -> str:
     status = attempt.status or 0
     if 300 <= status < 400:
-        target = _header(attempt.response_head, b"location") or "another place"
-        return f" Redirects are never followed: set the webhook URL to {target}."
+        return f" Redirects are never followed: {_redirect(attempt)}."
     if status in (401, 403):
         return " If the receiver checks signatures: hookline verify tells why one fails."
     if status == 410:
@@ -83,12 +88,18 @@ def _advice(attempt: Attempt) -> str:
     return ""
 
 
-def _header(head: bytes, name: bytes) -> str:
-    for line in head.split(b"\r\n"):
-        key, _, value = line.partition(b":")
-        if key.strip().lower() == name:
-            return repr(value.strip().decode("utf-8", "backslashreplace"))
-    return ""
+def _redirect(attempt: Attempt) -> str:
+    locations = header_values(attempt.response_head, b"location")
+    if not locations:
+        return "set the webhook URL to another place"
+    location = locations[0].decode("utf-8", "backslashreplace")
+    try:
+        # A target is often relative, and a fragment is never sent.
+        target = check_webhook_url(urldefrag(urljoin(attempt.url, location)).url)
+    except (ValueError, Invalid):
+        cut = location[:LONGEST_TARGET] + ("…" if len(location) > LONGEST_TARGET else "")
+        return f"the answer points to {cut!a}, which could not be a webhook URL"
+    return f"set the webhook URL to {target!r}"
 
 
 def _standing(delivery: Delivery, policy: Policy | None, now: int) -> str:

@@ -5,15 +5,14 @@ taken as not said, what is longer than a day as a day, and a date that has passe
 """
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from hookline.core.answer_head import header_values
 from hookline.core.instants import DAY, SECOND
 
 __all__ = ["LONGEST_US", "retry_after_us"]
 
 LONGEST_US = DAY  # whoever asks for more is tried again after this
-_LONGEST_JOINED = 100  # bytes: without an end, joining a hundred thousand lines takes seconds
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -21,7 +20,6 @@ _MONTHS = b"jan feb mar apr may jun jul aug sep oct nov dec".split()
 
 # [0-9], for \d takes less of bytes than of text and reads as if it took more. The day's name must be
 # one, but it need not be the date's: nobody is helped by reading a date as none because of it.
-_INTERIM = re.compile(rb"HTTP/[0-9.]+ +1[0-9][0-9](?![0-9])", re.IGNORECASE)
 _SECONDS = re.compile(rb"0*([0-9]+)")
 _SHORT_DAY = rb"(?:mon|tue|wed|thu|fri|sat|sun)"
 _LONG_DAY = rb"(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)"
@@ -59,37 +57,8 @@ def retry_after_us(head: bytes, now: int) -> int | None:
     >>> retry_after_us(b"HTTP/1.1 503 Busy\r\nRetry-After: 120\r\n\r\n", 0)
     120000000
     """
-    waits = [_wait(value, now) for value in _values(head)]
+    waits = [_wait(value, now) for value in header_values(head, b"retry-after")]
     return max((wait for wait in waits if wait is not None), default=None)
-
-
-def _values(head: bytes) -> Iterator[bytes]:
-    for line in _final_block(head):
-        name, colon, value = line.partition(b":")
-        if colon and name.strip(b" \t").lower() == b"retry-after":
-            yield value.strip(b" \t")
-
-
-def _final_block(head: bytes) -> list[bytes]:
-    """The header lines of the answer itself, continued lines joined."""
-    block: list[bytes] = []
-    begun = interim = False
-    for raw in head.split(b"\n"):
-        line = raw.removesuffix(b"\r")
-        if not begun:
-            begun, interim = True, _INTERIM.match(line) is not None
-        elif not line and not interim:
-            break
-        elif not line:
-            begun = False
-        elif interim:
-            continue
-        elif block and line[:1] in (b" ", b"\t"):
-            if len(block[-1]) < _LONGEST_JOINED:
-                block[-1] += b" " + line.strip(b" \t")
-        else:
-            block.append(line)
-    return block
 
 
 def _wait(value: bytes, now: int) -> int | None:

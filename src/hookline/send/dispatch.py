@@ -359,7 +359,7 @@ class Dispatcher:
 
     def _judged(self, completed: Completed, now: int, began: int) -> Settlement:
         leased, route, outbound = completed.key
-        asked_us = _asked_us(completed, now)
+        asked_us = _asked_us(completed, self._wall())  # a date is one of the receiver's clock
         verdict = judge(
             completed.outcome,
             schedule=route.policy.retry_schedule,
@@ -396,10 +396,10 @@ class Dispatcher:
         )
 
 
-def _asked_us(completed: Completed, now: int) -> int | None:
+def _asked_us(completed: Completed, wall: int) -> int | None:
     outcome = completed.outcome
     if isinstance(outcome, Answered) and outcome.status in OVERLOADED:
-        return retry_after_us(completed.response_head, now)
+        return retry_after_us(completed.response_head, wall)
     return None
 
 

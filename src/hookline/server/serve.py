@@ -93,6 +93,8 @@ def _config(settings: Settings, lines: Lines | None) -> EngineConfig:
         allow=settings.allow_addresses,
         secret_key=settings.secret_key,
         limits=DispatchLimits(max_in_flight=settings.max_in_flight),
+        rules=settings.rules(),
+        mailing=settings.mailing(),
         keep=Keep(settings.keep_events_days, settings.keep_attempts_days),
         attempt_log=attempt_log,
     )

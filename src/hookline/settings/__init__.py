@@ -21,7 +21,10 @@ from typing import Any, TypeVar
 
 from hookline.core.allowlist import AllowList
 from hookline.core.errors import UsageError
+from hookline.core.instants import HOUR
+from hookline.core.mail import Mailing, SmtpServer
 from hookline.core.secret import STARS, Secret
+from hookline.core.unsubscribing import Rules
 from hookline.settings import values
 from hookline.settings.values import Database, PostgresDatabase, SqliteDatabase
 
@@ -155,6 +158,46 @@ class Settings:
         "0 keeps them as long as their event.",
         example="30",
     )
+    unsubscribe_timeouts: int = _declare(
+        values.whole(0, 1_000_000),
+        "1000",
+        "So many timeouts within `HOOKLINE_UNSUBSCRIBE_HOURS` unsubscribe an integration; warnings "
+        "go out at 50 % and 90 % of it. 0: never.",
+        example="1000",
+    )
+    unsubscribe_hours: int = _declare(
+        values.whole(1, 24 * 31),
+        "24",
+        "The hours, rolling, within which timeouts are counted.",
+        example="24",
+    )
+    unsubscribe_days: int = _declare(
+        values.whole(0, 365),
+        "5",
+        "An integration of which every attempt failed for so many days running is unsubscribed. "
+        "0: never.",
+        example="5",
+    )
+    smtp_url: SmtpServer | None = _declare(
+        values.smtp_url,
+        None,
+        "The mail server for notices to operators: `smtps://user:password@host` or "
+        "`smtp://host:25`. Unset: no e-mail.",
+        example="smtps://hookline:secret@mail.example.com",
+        secret=True,
+    )
+    mail_from: str | None = _declare(
+        values.mail_address,
+        None,
+        "From whom e-mail comes; needed with `HOOKLINE_SMTP_URL`.",
+        example="hookline@example.com",
+    )
+    mail_to: tuple[str, ...] | None = _declare(
+        values.mail_addresses,
+        None,
+        "To whom notices go, by commas; needed with `HOOKLINE_SMTP_URL`.",
+        example="ops@example.com",
+    )
     url: str = _declare(
         values.url,
         "http://127.0.0.1:8800",
@@ -196,6 +239,29 @@ class Settings:
                 declared.help,
             )
             for name, declared in _TABLE.items()
+        )
+
+    def mailing(self) -> Mailing | None:
+        """Return where operators' e-mail goes; None: nowhere.
+
+        Raises:
+            UsageError: ``incomplete-mail-settings``: one of the three is missing.
+        """
+        server, sender, to = self.smtp_url, self.mail_from, self.mail_to
+        if server is None and sender is None and to is None:
+            return None
+        if server is None or sender is None or to is None:
+            raise UsageError(
+                "incomplete-mail-settings",
+                "e-mail needs HOOKLINE_SMTP_URL, HOOKLINE_MAIL_FROM and HOOKLINE_MAIL_TO",
+                "set all three, or none of them",
+            )
+        return Mailing(server, sender, to)
+
+    def rules(self) -> Rules:
+        """Return when integrations are unsubscribed."""
+        return Rules(
+            self.unsubscribe_timeouts, self.unsubscribe_hours * HOUR, self.unsubscribe_days
         )
 
     def sqlite_path(self) -> Path:
@@ -276,6 +342,8 @@ def _quoted(name: str) -> str:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(value)
     return _NOT_SET if value is None else str(value) or _NOT_SET
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from hookline.core.allowlist import AllowList
 from hookline.core.errors import UsageError
+from hookline.core.mail import SmtpServer, parse_addresses, parse_smtp_url
 from hookline.core.secret import STARS, Secret, decode_key
 
 __all__ = [
@@ -21,9 +22,12 @@ __all__ = [
     "api_key",
     "database",
     "host",
+    "mail_address",
+    "mail_addresses",
     "masked",
     "one_of",
     "secret_key",
+    "smtp_url",
     "url",
     "whole",
 ]
@@ -144,6 +148,30 @@ def url(text: str) -> str:
     if parts.username is not None or parts.query or parts.fragment:
         raise Bad("takes no user, query or fragment; the key is HOOKLINE_API_KEY")
     return text.rstrip("/")
+
+
+def smtp_url(text: str) -> SmtpServer:
+    """A mail server."""
+    try:
+        return parse_smtp_url(text)
+    except UsageError as error:
+        raise Bad(f"is not right: {error.message}") from None
+
+
+def mail_address(text: str) -> str:
+    """One e-mail address."""
+    found = mail_addresses(text)
+    if len(found) != 1:
+        raise Bad("is more than one e-mail address")
+    return found[0]
+
+
+def mail_addresses(text: str) -> tuple[str, ...]:
+    """E-mail addresses."""
+    try:
+        return parse_addresses(text)
+    except UsageError as error:
+        raise Bad(f"is not right: {error.message}") from None
 
 
 def masked(text: str) -> str:

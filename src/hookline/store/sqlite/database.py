@@ -3,10 +3,11 @@
 import contextlib
 import fcntl
 import importlib.resources
+import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Final
 
@@ -21,6 +22,7 @@ __all__ = [
     "migrate",
     "migrations",
     "open_checked",
+    "still_there",
     "unavailable",
 ]
 
@@ -211,6 +213,29 @@ def _statements(sql: str) -> Iterator[str]:
             pending = ""
 
 
+def still_there(path: Path) -> Callable[[], None]:
+    """A check that raises ``Unavailable`` while ``path`` is not the file that it is now.
+
+    A file whose folder was moved or deleted takes writes as before, and what was written is gone with
+    the process: without this, publishers were answered 202 for it. It costs two microseconds.
+    """
+    opened = path.stat()
+
+    def check() -> None:
+        try:
+            now = os.stat(path)  # noqa: PTH116  Path.stat takes three times as long
+        except OSError:
+            now = None
+        if now is None or not os.path.samestat(opened, now):
+            raise Unavailable(
+                "database-moved",
+                "the database file is not where it was when hookline was started",
+                "bring that file back, or start hookline again with the one that is there now",
+            )
+
+    return check
+
+
 _WORDS = {
     sqlite3.SQLITE_FULL: ("disk-full", "the disk is full", "free some space; it resumes by itself"),
     sqlite3.SQLITE_BUSY: (
@@ -222,6 +247,11 @@ _WORDS = {
         "database-read-only",
         "the database cannot be written",
         "give this user the right to write to the file and its folder",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "database-missing",
+        "the database file cannot be opened",
+        "bring the file and its folder back",
     ),
     sqlite3.SQLITE_IOERR: (
         "database-io",

@@ -89,14 +89,15 @@ FROM (VALUES {rows}) AS s
 WHERE lanes.organization_id = s.column1 AND lanes.integration_id = s.column2
 
 -- gate_lanes --
--- The gate is shut: a lane in which something waits, due or not, waits there. Columns as above.
+-- The gate is shut: a lane in which something waits, due or not, waits there; one that was just served
+-- after those that were not. Columns as above.
 UPDATE lanes SET
     in_flight = in_flight + s.column3,
     ready_at = NULL,
     gated_at = CASE WHEN NOT (ordered AND in_flight + s.column3 > 0) AND EXISTS (
         SELECT 1 FROM deliveries
         WHERE state = 'waiting' AND organization_id = s.column1 AND integration_id = s.column2
-    ) THEN ?1 END
+    ) THEN ?1 + (s.column3 > 0) END
 FROM (VALUES {rows}) AS s
 WHERE lanes.organization_id = s.column1 AND lanes.integration_id = s.column2
 

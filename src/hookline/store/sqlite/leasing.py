@@ -1,6 +1,10 @@
-"""Leasing: an equal share for each organization whose turn it is, and in it for each of its lanes."""
+"""Leasing: an equal share for each organization whose turn it is, and in it for each of its lanes.
+
+What a gate has room for is shared out equally, too, among those of its lanes that are looked at.
+"""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -47,6 +51,7 @@ class _Lease:
     token: int
     leased: list[Leased] = field(default_factory=list)
     _gates: dict[int, Gate] = field(default_factory=dict)
+    _lanes_left: Counter[int] = field(default_factory=Counter)  # at each gate, in this line
     _open: list[tuple[int, int, int]] = field(default_factory=list)  # lane, taken
     _shut: list[tuple[int, int, int]] = field(default_factory=list)
     _turns: dict[bool, list[int]] = field(default_factory=dict)
@@ -87,6 +92,7 @@ class _Lease:
         given = [(organization,) for organization in organizations]
         rows = fetch_rows(self.connection, "lanes_in_line", given, (slow, self.now, each))
         self._known(row[1] for row in rows)
+        self._lanes_left = Counter(row[1] for row in rows)
         lines: dict[int, list[Row]] = {}
         for row in sorted(rows, key=lambda row: (row[3], row[1])):
             lines.setdefault(row[0], []).append(row)
@@ -99,7 +105,8 @@ class _Lease:
             if left <= 0:
                 return  # these keep their places: they were not looked at
             gate = self._gates[integration]
-            room = gate.room(self.now)
+            room = -(-gate.room(self.now) // self._lanes_left[integration])
+            self._lanes_left[integration] -= 1
             most = min(-(-left // (len(line) - index)), 1 if ordered else room, room)
             taken = self._take((organization, integration), most, slow=slow)
             gate.take(taken, self.now)

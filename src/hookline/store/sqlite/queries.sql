@@ -73,6 +73,11 @@ WHERE CAST(value AS INTEGER) <= CAST(excluded.value AS INTEGER) - 1000000
 -- What is remembered of it.
 SELECT CAST(value AS INTEGER) FROM facts WHERE name = 'latest-settled'
 
+-- probe --
+-- Write so many bytes that differ from those of last time; the same ones would not be written.
+INSERT INTO facts VALUES ('probe', hex(randomblob(?1)))
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
+
 -- expired --
 -- Deliveries whose lease ran out.
 SELECT id, organization_id, integration_id FROM deliveries WHERE state = 'leased' AND leased_until <= :now

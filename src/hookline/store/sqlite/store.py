@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TypeVar
 
-from hookline.core.errors import Conflict
+from hookline.core.errors import Conflict, Unavailable
 from hookline.core.matching import Candidate
 from hookline.core.model import Attempt, Delivery, Event, Installation, Integration
 from hookline.core.notice import Notice
@@ -40,6 +40,7 @@ from hookline.store.sqlite import (
     settling,
     subscriptions,
 )
+from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.writer import Writer
 from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
 
@@ -49,6 +50,7 @@ T = TypeVar("T")
 Connection = sqlite3.Connection
 
 READERS = 2
+PROBE_BYTES = 32_768  # an event with its deliveries, roughly
 BRIEF_ROWS = 512  # so many rows are written in a few milliseconds
 
 
@@ -62,10 +64,11 @@ class SqliteStore:
     def __init__(self, path: Path, connection: Connection, lock: IO[bytes]):
         self._path = path
         self._lock = lock
-        self._writer = Writer(connection)
+        self._writer = Writer(connection, database.still_there(path))
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="hookline-reader")
         self._reading = threading.local()
         self._connections: list[Connection] = []
+        self._refused = False  # whether the last events could not be recorded
 
     @classmethod
     async def open(cls, path: Path, now: int) -> "SqliteStore":
@@ -122,7 +125,15 @@ class SqliteStore:
 
     async def record(self, events: Sequence[NewEvent]) -> list[Recorded]:
         rows = len(events) + sum(len(event.deliveries) for event in events)
-        return await self._write(lambda c: outbound.record(c, events), brief=rows <= BRIEF_ROWS)
+        try:
+            answers = await self._write(
+                lambda c: outbound.record(c, events), brief=rows <= BRIEF_ROWS
+            )
+        except Unavailable:
+            self._refused = True
+            raise
+        self._refused = False
+        return answers
 
     async def lease(
         self, *, limit: int, slow_limit: int, now: int, until: int, token: int
@@ -312,4 +323,9 @@ class SqliteStore:
         return await self._write(lambda c: purge.purge(c, ages, cursor, limit), durable=False)
 
     async def ping(self) -> None:
-        await self._write(lambda c: c.execute("UPDATE facts SET value = value WHERE 0") and None)
+        # On a full disk there may be room for one page and not for an event. Nothing is synced where all
+        # is well: whoever asks needs no key.
+        size = PROBE_BYTES if self._refused else 4
+        sql = QUERIES["probe"]
+        await self._write(lambda c: c.execute(sql, (size,)) and None, durable=self._refused)
+        self._refused = False

@@ -55,13 +55,17 @@ class _Job(NamedTuple):
 class Writer:
     """Runs jobs on the writing connection, in groups; for the event loop that it was made on.
 
+    Args:
+        check: called before each transaction; what it raises, every job of the group raises.
+
     Attributes:
         tally: the groups that were committed, and how long that took.
     """
 
-    def __init__(self, connection: Connection):
+    def __init__(self, connection: Connection, check: Callable[[], None]):
         self.tally = StoreTally()
         self._connection = connection
+        self._check = check
         connection.execute("PRAGMA busy_timeout = 0")  # the loop never waits for a lock
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hookline-writer")
@@ -122,6 +126,7 @@ class Writer:
         return answers
 
     async def _begin(self, *, durable: bool) -> None:
+        self._check()
         if durable != self._synced:
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._synced = durable
