@@ -7,87 +7,31 @@ A result counts only if the receiver saw every event once; anything else makes t
 exit code 1. Times are compared with nothing here: a target is a line of the table, not a test.
 """
 
-import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from bench import rig
+from bench import isolation, rig, scale
+from bench.row import Row
 
 INTEGRATIONS = 20
-
-
-class Row(NamedTuple):
-    """A line of the table."""
-
-    work: str
-    figure: str
-    target: str
-    cost: str
-    rate: float | None  # deliveries a second, to be compared with bare libcurl's
-
-
-def call(server: rig.Process, path: str, document: dict[str, Any]) -> Any:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{server.port}/api/v1{path}",
-        data=json.dumps(document).encode(),
-        headers={"Authorization": f"Bearer {rig.KEY}", "Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request) as answer:
-        return json.load(answer)
-
-
-def register(server: rig.Process, sink: rig.Process, number: int) -> None:
-    """Each organization has one integration, so that every event is one delivery."""
-    for n in range(number):
-        document = {
-            "name": f"Bench {n}",
-            "organization": f"bench-{n}",
-            "webhook_url": f"http://127.0.0.1:{sink.port}/hook",
-            "resources": ["issue"],
-            "max_in_flight": 64,
-        }
-        call(server, "/integrations", document)
-
-
-def wait_for(sink: rig.Process, count: int, timeout_s: float = 120) -> dict[str, int]:
-    deadline = time.monotonic() + timeout_s
-    while True:
-        stats: dict[str, int] = sink.ask("stats")
-        if stats["count"] >= count:
-            return stats
-        if time.monotonic() > deadline:
-            sys.exit(f"void: {stats['count']} of {count} arrived in {timeout_s} s")
-        time.sleep(0.1)
-
-
-def check_exact(sink: rig.Process, count: int) -> None:
-    time.sleep(0.3)  # a late duplicate would show here
-    arrived = sink.ask("stats")["count"]
-    if arrived != count:
-        sys.exit(f"void: {arrived} arrived, {count} were due")
 
 
 def drain(sink: rig.Process, count: int) -> Row:
     """Row 1: a backlog is there when the server starts."""
     with tempfile.TemporaryDirectory() as folder:
         with rig.server(Path(folder), sink.port) as server:
-            register(server, sink, INTEGRATIONS)
-        subprocess.run(
-            [sys.executable, "-m", "bench.backlog", folder, str(count)], check=True, env=rig.CLEAN
-        )
+            rig.register(server, sink.port, "bench", INTEGRATIONS)
+        rig.backlog(Path(folder), count, "bench", INTEGRATIONS)
         sink.ask("reset")
         with rig.server(Path(folder), sink.port) as server:
-            stats = wait_for(sink, count)
-            check_exact(sink, count)
+            stats = rig.wait_for(sink, count)
+            rig.check_exact(sink, count)
             cpu, rss = rig.cpu_seconds(server.child.pid), rig.rss_mb(server.child.pid)
     rate = (stats["count"] - 1) / (stats["last_ns"] - stats["first_ns"]) * 1e9
     return Row(
@@ -102,22 +46,22 @@ def drain(sink: rig.Process, count: int) -> Row:
 def publish(sink: rig.Process, *, batch: int, count: int, connections: int, target: str) -> Row:
     """Rows 2 and 4: publishing and delivering at once, until all has arrived."""
     with tempfile.TemporaryDirectory() as folder, rig.server(Path(folder), sink.port) as server:
-        register(server, sink, 1)
+        rig.register(server, sink.port, "bench", 1)
         plan = {
-            "organization": "bench-0",
+            "organizations": ["bench-0"],
             "key": rig.KEY,
             "port": server.port,
             "batch": batch,
             "connections": connections,
         }
         rig.load({**plan, "events": 2_000})
-        wait_for(sink, 2_000)
+        rig.wait_for(sink, 2_000)
         sink.ask("reset")
         before = rig.cpu_seconds(server.child.pid)
         began = time.time_ns()
         result = rig.load({**plan, "events": count})
-        stats = wait_for(sink, count)
-        check_exact(sink, count)
+        stats = rig.wait_for(sink, count)
+        rig.check_exact(sink, count)
         cpu, rss = rig.cpu_seconds(server.child.pid) - before, rig.rss_mb(server.child.pid)
     first = min(result["sent_ns"])
     accepted = count / result["seconds"]
@@ -137,16 +81,16 @@ def latency(sink: rig.Process, *, per_second: int, seconds: int) -> Row:
     """Row 5: from the moment a publisher sends its request to the first byte at the receiver."""
     count = per_second * seconds
     with tempfile.TemporaryDirectory() as folder, rig.server(Path(folder), sink.port) as server:
-        register(server, sink, 1)
-        plan = {"organization": "bench-0", "key": rig.KEY, "port": server.port}
+        rig.register(server, sink.port, "bench", 1)
+        plan = {"organizations": ["bench-0"], "key": rig.KEY, "port": server.port}
         plan |= {"batch": 1, "connections": 16}
         rig.load({**plan, "events": 500})
-        wait_for(sink, 500)
+        rig.wait_for(sink, 500)
         sink.ask("reset")
         sink.ask("times")
         result = rig.load({**plan, "events": count, "per_second": per_second})
-        wait_for(sink, count)
-        check_exact(sink, count)
+        rig.wait_for(sink, count)
+        rig.check_exact(sink, count)
         arrived = {int(n): at for n, at in sink.ask("times").items()}
         sink.ask("reset")
     waits = sorted((arrived[n] - sent) / 1e6 for n, sent in enumerate(result["sent_ns"]))
@@ -162,17 +106,19 @@ def latency(sink: rig.Process, *, per_second: int, seconds: int) -> Row:
 
 def main() -> None:
     quick = "--quick" in sys.argv
-    scale = 10 if quick else 1
+    share = 10 if quick else 1
     only = [name for name in sys.argv[1:] if not name.startswith("-")]
     with rig.sink() as sink:
         rows = {
-            "drain": lambda: drain(sink, 100_000 // scale),
+            "drain": lambda: drain(sink, 100_000 // share),
             "single": lambda: publish(
-                sink, batch=1, count=60_000 // scale, connections=32, target="≥ 6,000/s"
+                sink, batch=1, count=60_000 // share, connections=32, target="≥ 6,000/s"
             ),
             "batch": lambda: publish(
-                sink, batch=100, count=100_000 // scale, connections=4, target="≥ 20,000/s"
+                sink, batch=100, count=100_000 // share, connections=4, target="≥ 20,000/s"
             ),
+            "isolation": lambda: isolation.measure(sink, quick=quick),
+            "scale": lambda: scale.measure(sink, quick=quick),
             "latency": lambda: latency(sink, per_second=500, seconds=20 // (4 if quick else 1)),
         }
         print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}\n")
@@ -180,7 +126,7 @@ def main() -> None:
         print("|---|---|---|---|---|---|")
         for name, measure in rows.items():
             if not only or name in only:
-                show(sink, measure, 40_000 // scale)
+                show(sink, measure, 40_000 // share)
 
 
 def show(sink: rig.Process, measure: Callable[[], Row], posts: int) -> None:

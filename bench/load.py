@@ -1,7 +1,7 @@
 """A publisher that costs little: keep-alive connections that send prepared requests.
 
 A process of its own: ``python -m bench.load`` with a JSON plan on its standard input, one JSON line of
-results on its standard output.
+results on its standard output. Requests go to the plan's organizations in turn.
 """
 
 import asyncio
@@ -32,7 +32,8 @@ def event(number: int) -> dict[str, Any]:
 def request(plan: dict[str, Any], first: int, size: int) -> bytes:
     """The bytes of one publish."""
     events = [event(first + n) for n in range(size)]
-    path = f"/api/v1/organizations/{plan['organization']}/events"
+    organizations = plan["organizations"]
+    path = f"/api/v1/organizations/{organizations[first // size % len(organizations)]}/events"
     if size == 1:
         body = json.dumps(events[0], separators=(",", ":")).encode()
     else:

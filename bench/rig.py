@@ -5,11 +5,28 @@ import json
 import os
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["KEY", "Process", "bare", "cpu_seconds", "load", "rss_mb", "server", "sink"]
+__all__ = [
+    "CLEAN",
+    "KEY",
+    "Process",
+    "backlog",
+    "bare",
+    "check_exact",
+    "cpu_seconds",
+    "dead",
+    "load",
+    "register",
+    "rss_mb",
+    "server",
+    "sink",
+    "wait_for",
+]
 
 KEY = "bench-key-0123456789abcdef0123456789abcdef"
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")}
@@ -60,19 +77,80 @@ def sink() -> Iterator[Process]:
 
 
 @contextlib.contextmanager
-def server(folder: Path, sink_port: int) -> Iterator[Process]:
-    """A Hookline on a SQLite file in the folder, which may reach the sink."""
+def dead() -> Iterator[Process]:
+    """Receivers that never answer."""
+    process = Process("-m", "bench.dead")
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+@contextlib.contextmanager
+def server(folder: Path, *ports: int) -> Iterator[Process]:
+    """A Hookline on a SQLite file in the folder, which may reach these ports of loopback."""
     environ = {
         "HOOKLINE_DATABASE": f"sqlite:///{folder}/bench.db",
         "HOOKLINE_API_KEY": KEY,
         "HOOKLINE_PORT": "0",
-        "HOOKLINE_ALLOW_ADDRESSES": f"127.0.0.1:{sink_port}",
+        "HOOKLINE_ALLOW_ADDRESSES": ", ".join(f"127.0.0.1:{port}" for port in ports),
+        "HOOKLINE_LOG_ATTEMPTS": "none",
     }
     process = Process("-m", "bench.server", environ=environ)
     try:
         yield process
     finally:
         process.stop()
+
+
+def call(server: Process, path: str, document: dict[str, Any]) -> Any:
+    """POST to the API."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{server.port}/api/v1{path}",
+        data=json.dumps(document).encode(),
+        headers={"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def register(server: Process, port: int, prefix: str, number: int) -> None:
+    """Each organization has one integration, so that every event is one delivery."""
+    for n in range(number):
+        document = {
+            "name": f"{prefix} {n}",
+            "organization": f"{prefix}-{n}",
+            "webhook_url": f"http://127.0.0.1:{port}/hook",
+            "resources": ["issue"],
+            "max_in_flight": 64,
+        }
+        call(server, "/integrations", document)
+
+
+def backlog(folder: Path, count: int, prefix: str, organizations: int) -> None:
+    """Record events while nobody serves the file."""
+    arguments = [str(folder), str(count), prefix, str(organizations)]
+    subprocess.run([sys.executable, "-m", "bench.backlog", *arguments], check=True, env=CLEAN)
+
+
+def wait_for(sink: Process, count: int, timeout_s: float = 120) -> dict[str, int]:
+    """Wait until so many have arrived."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        stats: dict[str, int] = sink.ask("stats")
+        if stats["count"] >= count:
+            return stats
+        if time.monotonic() > deadline:
+            sys.exit(f"void: {stats['count']} of {count} arrived in {timeout_s} s")
+        time.sleep(0.1)
+
+
+def check_exact(sink: Process, count: int) -> None:
+    """See that none has arrived twice."""
+    time.sleep(0.3)  # a late duplicate would show here
+    arrived = sink.ask("stats")["count"]
+    if arrived != count:
+        sys.exit(f"void: {arrived} arrived, {count} were due")
 
 
 def load(plan: dict[str, Any]) -> dict[str, Any]:

@@ -15,14 +15,16 @@ from hookline.core.address import AllowList
 from hookline.core.model import Timings
 from hookline.core.outcome import Answered, Outcome
 from hookline.core.request import Outbound
+from hookline.send.attempts import InFlight
 from hookline.send.clock import Ticker
 from hookline.send.directory import Directory
-from hookline.send.dispatch import Dispatcher, InFlight, Limits
+from hookline.send.dispatch import Dispatcher
 from hookline.send.intake import Limits as IntakeLimits
 from hookline.send.intake import Submission, read_event
 from hookline.send.publish import Publisher
 from hookline.send.registry import Registry
 from hookline.send.sender import Completed
+from hookline.send.slots import Limits
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.vault import Vault
 
@@ -162,7 +164,7 @@ async def bench(store: SqliteStore) -> AsyncIterator[Bench]:
     sender.script = ok
     dispatcher.stop_leasing()
     for key, _ in sender.posted:  # whatever a test left hanging
-        if key.leased.id in dispatcher._in_flight:
+        if key.leased.id in dispatcher._slots:
             dispatcher.completed([completed(key, Answered(204))])
     await asyncio.wait_for(running, 10)
 

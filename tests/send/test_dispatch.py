@@ -9,7 +9,7 @@ import pytest
 from hookline.core.errors import Unavailable
 from hookline.core.lifecycle import State
 from hookline.core.outcome import Answered, Blocked, Counted, Reason, Unanswered
-from hookline.send.dispatch import Limits
+from hookline.send.slots import Limits, Slots
 from hookline.store.contract import DeliveryFilter
 
 SECOND = 1_000_000
@@ -126,7 +126,7 @@ async def test_a_hanging_integration_does_not_hold_up_another(bench):
 async def test_all_attempts_together_are_bounded(bench):
     """No more than max_in_flight attempts are under way, over all integrations."""
     bench.sender.script = None
-    bench.dispatcher._limits = Limits(max_in_flight=7)
+    bench.dispatcher._slots = Slots(Limits(max_in_flight=7))
     for n in range(4):
         await bench.register(f"App {n}")
     await bench.publish(10)
@@ -139,7 +139,7 @@ async def test_all_attempts_together_are_bounded(bench):
 async def test_young_attempts_are_bounded_until_they_age(bench):
     """Attempts that have grown old leave their room to new ones."""
     bench.sender.script = None
-    bench.dispatcher._limits = Limits(max_fresh=4)
+    bench.dispatcher._slots = Slots(Limits(max_fresh=4))
     await bench.register()
     await bench.publish(10)
     await bench.sender.wait(4)

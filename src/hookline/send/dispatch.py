@@ -5,11 +5,7 @@ go to the store together. While a turn commits, attempts go on in the sender; wh
 for the next turn. When there is nothing to settle and nothing to lease, the loop sleeps until something
 wakes it: a publisher's commit, a completed attempt, or the time at which the next lane is ready.
 
-How much is under way at once is bounded three times. ``max_in_flight`` bounds all attempts. ``max_slow``
-bounds those of integrations that only time out (``core.pace``): however many there are, the other slots
-stay free for those that answer. ``max_fresh`` bounds those that began in the last moments, because
-libcurl's cost for a transfer grows with how many are in hand: quick receivers are served best by few
-transfers at a time, while attempts at slow ones grow old and leave the room to others.
+How much is under way at once is decided by ``send.slots``.
 
 Decisions are made in the core (``judge``); the clocks, the dice and the sender are arguments, so the
 same loop runs on a virtual clock with scripted receivers.
@@ -18,73 +14,37 @@ same loop runs on a virtual clock with scripted receivers.
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import structlog
 
 from hookline.core.errors import Unavailable
-from hookline.core.model import Attempt
-from hookline.core.outcome import Answered, Blocked, Outcome, Unanswered, count
-from hookline.core.pace import OVERLOADED
-from hookline.core.request import Outbound, build
-from hookline.core.retry_after import retry_after_us
+from hookline.core.request import Outbound
 from hookline.core.unsubscribing import Rules
-from hookline.core.verdict import judge
+from hookline.send.attempts import InFlight, judged, request
 from hookline.send.counts import Counts
-from hookline.send.directory import Directory, OpenRoute
+from hookline.send.directory import Directory
 from hookline.send.sender import Completed
-from hookline.store.contract import Leased, Settlement, Store
+from hookline.send.slots import Limits, Room, Slots
+from hookline.store.contract import Leased, Leases, Settlement, Store
 
-__all__ = ["Dispatcher", "InFlight", "Limits", "Observer", "Sender"]
+__all__ = ["Dispatcher", "Observer", "Sender"]
 
 _log = structlog.get_logger("hookline.dispatch")
 
 SECOND = 1_000_000
 SAFETY_S = 30.0  # it looks again after this long, though nobody woke it: the clock may leap forward
+AGING_US = 10_000  # between two looks whether fresh attempts have aged
+NO_ROOM = Room(0, 0)
 RECOVERY_S = 0.5  # between two tries at a store that is unavailable
 
 
 class Sender(Protocol):
     """What carries requests out; each key comes back with what came of it."""
 
-    def post(self, requests: Sequence[tuple["InFlight", Outbound]]) -> None:
+    def post(self, requests: Sequence[tuple[InFlight, Outbound]]) -> None:
         """Begin these attempts."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much is under way at once.
-
-    Attributes:
-        max_in_flight: attempts under way.
-        max_slow: of them, those of integrations that only time out; half of all unless given.
-        max_fresh: attempts that began less than ``fresh_us`` ago.
-        lease_us: how long a lease holds, well over the longest timeout; a dispatcher that stalls for
-            longer may find its deliveries attempted by another.
-        max_lease: deliveries in one lease.
-    """
-
-    max_in_flight: int = 1_000
-    max_slow: int | None = None
-    max_fresh: int = 128
-    fresh_us: int = 50_000
-    lease_us: int = 90 * SECOND
-    max_lease: int = 256
-
-    @property
-    def slow(self) -> int:
-        """How many attempts of slow integrations may be under way."""
-        return max(1, self.max_in_flight // 2) if self.max_slow is None else self.max_slow
-
-
-class InFlight(NamedTuple):
-    """An attempt under way."""
-
-    leased: Leased
-    route: OpenRoute
-    outbound: Outbound
 
 
 Observer = Callable[[Sequence[tuple[Completed, Settlement]]], None]
@@ -128,13 +88,11 @@ class Dispatcher:
         self._wall = wall
         self._dice = dice
         self._entropy = entropy
-        self._limits = limits
+        self._slots = Slots(limits)
         self._rules = rules or Rules()
         self._on_notice = on_notice
         self._on_unswept = on_unswept
-        self._slow = 0  # attempts under way of slow integrations
         self._sender: Sender | None = None
-        self._in_flight: dict[bytes, int] = {}  # delivery id -> when it began, oldest first
         self._settlements: list[Settlement] = []
         self._unbegun: list[Leased] = []  # leased, but their routes could not be read yet
         self._woken = asyncio.Event()
@@ -164,10 +122,10 @@ class Dispatcher:
         now = self._clock()
         ended = []
         for each in batch:
-            began = self._in_flight.pop(each.key.leased.id, None)
-            if began is not None:
-                self._slow -= each.key.leased.slow
-            ended.append((each, self._judged(each, now, now if began is None else began)))
+            began = self._slots.end(each.key.leased.id)
+            began = now if began is None else began
+            settlement = judged(each, began=began, now=now, wall=self._wall(), dice=self._dice())
+            ended.append((each, settlement))
         settlements = [settlement for _, settlement in ended]
         self._settlements += settlements
         self._counts.attempted(settlements)
@@ -178,12 +136,12 @@ class Dispatcher:
     @property
     def in_flight(self) -> int:
         """How many attempts are under way."""
-        return len(self._in_flight)
+        return len(self._slots)
 
     @property
     def max_in_flight(self) -> int:
         """How many may be."""
-        return self._limits.max_in_flight
+        return self._slots.limits.max_in_flight
 
     @property
     def stopped(self) -> bool:
@@ -198,7 +156,7 @@ class Dispatcher:
     @property
     def idle(self) -> bool:
         """Whether nothing is under way, to be settled, or due."""
-        return not (self._in_flight or self._settlements or self._turning or self._lease_is_due())
+        return not (self._slots or self._settlements or self._turning or self._lease_is_due())
 
     def _lease_is_due(self) -> bool:
         due = self._lease_due
@@ -214,7 +172,7 @@ class Dispatcher:
 
         What is given up is attempted again under its next lease, with the same Request-ID.
         """
-        self._in_flight.clear()
+        self._slots.clear()
         self.stop_leasing()
 
     async def run(self) -> None:
@@ -222,7 +180,7 @@ class Dispatcher:
 
         A store that is away at the end is tried once more and not waited for.
         """
-        while self._leasing or self._in_flight or self._settlements:
+        while self._leasing or self._slots or self._settlements:
             self._woken.clear()
             self._turning = True
             self._turn_began = self._loop.time()
@@ -231,7 +189,7 @@ class Dispatcher:
                 rest = self._idle_s()
             except Unavailable as trouble:
                 _log.warning("store.unavailable", code=trouble.code, reason=trouble.message)
-                if not (self._leasing or self._in_flight):
+                if not (self._leasing or self._slots):
                     _log.error("stopped.unsettled", attempts=len(self._settlements))
                     return
                 rest = RECOVERY_S
@@ -250,35 +208,23 @@ class Dispatcher:
         if self._settlements:
             return 0
         if not self._leasing:
-            return None if self._in_flight else 0
+            return None if self._slots else 0
         if self._lease_due is None:
-            return None if self._in_flight else SAFETY_S
-        if self._room() <= 0:  # until an attempt ends, or the oldest of the fresh ones has aged
-            return None if len(self._in_flight) >= self._limits.max_in_flight else 0.01
+            return None if self._slots else SAFETY_S
+        if not any(self._slots.room(self._clock())):
+            # Until an attempt ends, or the oldest of the fresh ones has aged.
+            return None if self._slots.full else AGING_US / SECOND
         return min(max(0.0, (self._lease_due - self._clock()) / SECOND), SAFETY_S)
-
-    def _room(self) -> int:
-        """How many attempts may begin now."""
-        horizon = self._clock() - self._limits.fresh_us
-        aged = 0
-        for began in self._in_flight.values():
-            if began > horizon:
-                break
-            aged += 1
-        fresh = len(self._in_flight) - aged
-        limits = self._limits
-        room = min(limits.max_in_flight - len(self._in_flight), limits.max_fresh - fresh)
-        return min(room, limits.max_lease)
 
     async def _turn(self) -> None:
         """One commit: settle what gathered, and lease what there is room for."""
         now = self._clock()
         settlements, self._settlements = self._settlements, []
-        room = self._room() if self._leasing else 0
+        room = self._slots.room(now) if self._leasing else NO_ROOM
         jobs = []
         if settlements:
             jobs.append(self._settle(settlements))
-        if room > 0 and self._lease_is_due():
+        if any(room) and self._lease_is_due():
             # Taken back here and not in the job, which runs later: a wake in between must count.
             self._lease_due = None
             jobs.append(self._lease(room, now))
@@ -292,10 +238,10 @@ class Dispatcher:
     async def _rescue(self, now: int) -> None:
         # After settling: while the store was away, leases ran out of attempts that have ended.
         if now >= self._rescue_due:
-            self._rescue_due = now + self._limits.lease_us
+            self._rescue_due = now + self._slots.limits.lease_us
             ended = (each.delivery_id for each in self._settlements)
             unbegun = (each.id for each in self._unbegun)
-            if await self._store.rescue(now, {*self._in_flight, *ended, *unbegun}):
+            if await self._store.rescue(now, {*self._slots.ids(), *ended, *unbegun}):
                 self._lease_due = 0
 
     async def _settle(self, settlements: list[Settlement]) -> None:
@@ -314,7 +260,7 @@ class Dispatcher:
         if settled.unswept:
             self._on_unswept()
 
-    async def _lease(self, room: int, now: int) -> None:
+    async def _lease(self, room: Room, now: int) -> None:
         if self._unbegun:  # they had their room when they were leased
             self._lease_due = 0
             await self._begin()
@@ -322,10 +268,10 @@ class Dispatcher:
         token = int.from_bytes(self._entropy(8), "big") >> 1
         try:
             leases = await self._store.lease(
-                limit=room,
-                slow_limit=min(room, max(0, self._limits.slow - self._slow)),
+                limit=room.quick,
+                slow_limit=room.slow,
                 now=now,
-                until=now + self._limits.lease_us,
+                until=now + self._slots.limits.lease_us,
                 token=token,
             )
             self._unbegun = leases.deliveries
@@ -333,10 +279,20 @@ class Dispatcher:
         except BaseException:
             self._lease_due = 0
             raise
-        if len(leases.deliveries) == room:
-            self._lease_due = 0
+        self._lease_again(room, leases, now)
+
+    def _lease_again(self, room: Room, leases: Leases, now: int) -> None:
+        """When a lease may find something again, unless something wakes us before."""
+        slow = sum(each.slow for each in leases.deliveries)
+        quick = len(leases.deliveries) - slow
+        if (room.quick and quick == room.quick) or (room.slow and slow == room.slow):
+            self._lease_due = 0  # a line gave all that was asked for: there may be more
         elif self._lease_due is None:
-            self._lease_due = leases.next_ready_at
+            due = leases.next_ready_at
+            if not (room.quick and room.slow):  # into one of the lines nobody looked
+                again = now + AGING_US
+                due = again if due is None else min(due, again)
+            self._lease_due = due
 
     async def _begin(self) -> None:
         if not self._unbegun:
@@ -349,79 +305,9 @@ class Dispatcher:
             route = routes.get(leased.integration_id)
             if route is None:  # its secret is unreadable; the lease runs out, and it is tried again
                 continue
-            outbound = _request(leased, route, wall)
+            outbound = request(leased, route, wall)
             requests.append((InFlight(leased, route, outbound), outbound))
-            self._in_flight[leased.id] = now
-            self._slow += leased.slow
+            self._slots.begin(leased.id, now, slow=leased.slow)
         self._unbegun = []
         assert self._sender is not None, "started before it leases"  # noqa: S101
         self._sender.post(requests)
-
-    def _judged(self, completed: Completed, now: int, began: int) -> Settlement:
-        leased, route, outbound = completed.key
-        asked_us = _asked_us(completed, self._wall())  # a date is one of the receiver's clock
-        verdict = judge(
-            completed.outcome,
-            schedule=route.policy.retry_schedule,
-            attempts_made=leased.schedule_position + 1,
-            now=now,
-            dice=self._dice(),
-            asked_us=asked_us,
-        )
-        attempt = Attempt(
-            leased.attempts_made + 1,
-            outbound.started_at,
-            outbound.url,
-            count(completed.outcome),
-            _detail(completed.outcome),
-            completed.outcome.status if isinstance(completed.outcome, Answered) else None,
-            outbound.signature,
-            completed.timings,
-            completed.address,
-            completed.http_version,
-            completed.response_head,
-            completed.response_body,
-            completed.response_cut,
-        )
-        return Settlement(
-            leased.id,
-            leased.token,
-            leased.organization_id,
-            leased.integration_id,
-            attempt,
-            verdict,
-            now,
-            began,
-            asked_us,
-        )
-
-
-def _asked_us(completed: Completed, wall: int) -> int | None:
-    outcome = completed.outcome
-    if isinstance(outcome, Answered) and outcome.status in OVERLOADED:
-        return retry_after_us(completed.response_head, wall)
-    return None
-
-
-def _request(leased: Leased, route: OpenRoute, wall: int) -> Outbound:
-    return build(
-        delivery_id=leased.id,
-        url=route.webhook_url,
-        resource=leased.resource,
-        action=leased.action,
-        installation=leased.installation,
-        tail=leased.tail,
-        secret=route.secret.reveal(),
-        timeout_ms=route.policy.timeout_ms,
-        now=wall,
-    )
-
-
-def _detail(outcome: Outcome) -> str:
-    match outcome:
-        case Answered():
-            return ""
-        case Unanswered(reason, detail):
-            return f"{reason}: {detail}"
-        case Blocked(address, rule):
-            return f"{address} is not allowed: {rule}"

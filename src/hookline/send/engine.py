@@ -22,7 +22,7 @@ from hookline.send.chores import Chores
 from hookline.send.clock import SteadyClock, Ticker, boot_us, wall_us
 from hookline.send.counts import Counts
 from hookline.send.directory import Directory
-from hookline.send.dispatch import Dispatcher, Limits
+from hookline.send.dispatch import Dispatcher
 from hookline.send.figures import Figures
 from hookline.send.notify import Notifier
 from hookline.send.publish import Publisher
@@ -30,6 +30,7 @@ from hookline.send.readiness import check_ready
 from hookline.send.registry import Registry
 from hookline.send.retention import Keep, Retention
 from hookline.send.sender import CurlSender
+from hookline.send.slots import Limits
 from hookline.send.subscriptions import Subscriptions
 from hookline.store.contract import Store
 from hookline.store.sqlite.store import SqliteStore

@@ -14,10 +14,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from hookline.core.errors import Malformed, UsageError
 from hookline.core.secret import Secret
 from hookline.send.attempt_log import AttemptLog, Lines
-from hookline.send.dispatch import Limits as DispatchLimits
 from hookline.send.engine import Engine, EngineConfig
 from hookline.send.intake import Limits
 from hookline.send.retention import Keep
+from hookline.send.slots import Limits as SlotLimits
 from hookline.server.app import make_app
 from hookline.server.errors import error_bytes
 from hookline.server.keys import KeyRing
@@ -92,7 +92,7 @@ def _config(settings: Settings, lines: Lines | None) -> EngineConfig:
         database=settings.sqlite_path(),
         allow=settings.allow_addresses,
         secret_key=settings.secret_key,
-        limits=DispatchLimits(max_in_flight=settings.max_in_flight),
+        limits=SlotLimits(max_in_flight=settings.max_in_flight),
         rules=settings.rules(),
         mailing=settings.mailing(),
         keep=Keep(settings.keep_events_days, settings.keep_attempts_days),

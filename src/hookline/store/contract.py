@@ -313,9 +313,9 @@ class Store(Protocol):
     async def lease(
         self, *, limit: int, slow_limit: int, now: int, until: int, token: int
     ) -> Leases:
-        """Hand out at most ``limit`` due deliveries under ``token``, by turns.
+        """Hand out due deliveries under ``token``, by turns.
 
-        At most ``slow_limit`` of them are of integrations that only time out.
+        At most ``limit``, and besides at most ``slow_limit`` of integrations that only time out.
         """
         ...
 

@@ -18,6 +18,13 @@ __all__ = ["lease"]
 
 Connection = sqlite3.Connection
 
+# Looking at a lane costs as much as a delivery does. So where there are more lanes than there is room to
+# share out, each that has so much takes a portion when its turn comes, and the others have theirs in the
+# leases after. (One at a time cost 70 µs a delivery over 1,000 lanes, and 34 µs over ten; so it is 41.)
+PORTION = 8
+
+LOOKED_AT_ONCE = 32  # organizations whose lines are read together
+
 
 def lease(
     connection: Connection, *, limit: int, slow_limit: int, now: int, until: int, token: int
@@ -33,8 +40,14 @@ def lease(
     return Leases(work.leased, _next_ready_at(connection, slow=slow_left > 0))
 
 
+def _share(left: int, among: int, limit: int) -> int:
+    """What the next one in a line may take of what is left."""
+    even = -(-left // among)
+    return min(left, even if limit < 2 * PORTION else max(even, PORTION))
+
+
 def _next_ready_at(connection: Connection, *, slow: bool) -> int | None:
-    # A line that has no room is woken by the attempt that makes some, and not by a time.
+    # A line for which there is no room is no reason to come back: an attempt that ends makes some.
     rows = [
         connection.execute(QUERIES["next_turn"], (line,)) for line in ((0, 1) if slow else (0,))
     ]
@@ -79,14 +92,20 @@ class _Lease:
             return
         rows = self.connection.execute(QUERIES["turns"], (slow, self.now, limit)).fetchall()
         organizations = [row[0] for row in rows]
-        if not organizations:
-            return
-        self._turns[slow] = organizations
-        lines = self._lines(organizations, slow=slow, each=-(-limit // len(organizations)))
+        self._turns[slow] = []
         end = len(self.leased) + limit
-        for index, organization in enumerate(organizations):
-            share = -(-(end - len(self.leased)) // (len(organizations) - index))
-            self._serve_line(lines.get(organization, []), share, slow=slow)
+        for start in range(0, len(organizations), LOOKED_AT_ONCE):
+            if len(self.leased) >= end:
+                break
+            some = organizations[start : start + LOOKED_AT_ONCE]
+            lines = self._lines(some, slow=slow, each=limit)
+            for index, organization in enumerate(some, start):
+                left = end - len(self.leased)
+                if left <= 0:
+                    break  # these keep their places: they were not looked at
+                share = _share(left, len(organizations) - index, limit)
+                self._serve_line(lines.get(organization, []), share, limit, slow=slow)
+                self._turns[slow].append(organization)
 
     def _lines(self, organizations: list[int], *, slow: bool, each: int) -> dict[int, list[Row]]:
         given = [(organization,) for organization in organizations]
@@ -98,16 +117,16 @@ class _Lease:
             lines.setdefault(row[0], []).append(row)
         return lines
 
-    def _serve_line(self, line: list[Row], share: int, *, slow: bool) -> None:
+    def _serve_line(self, line: list[Row], share: int, limit: int, *, slow: bool) -> None:
         end = len(self.leased) + share
         for index, (organization, integration, ordered, _) in enumerate(line):
             left = end - len(self.leased)
             if left <= 0:
-                return  # these keep their places: they were not looked at
+                return
             gate = self._gates[integration]
             room = -(-gate.room(self.now) // self._lanes_left[integration])
             self._lanes_left[integration] -= 1
-            most = min(-(-left // (len(line) - index)), 1 if ordered else room, room)
+            most = min(_share(left, len(line) - index, limit), 1 if ordered else room, room)
             taken = self._take((organization, integration), most, slow=slow)
             gate.take(taken, self.now)
             served = (organization, integration, taken)

@@ -1,0 +1,103 @@
+"""From a lease to a request, and from what came of it to a settlement: no clock, no dice, no I/O."""
+
+from typing import NamedTuple
+
+from hookline.core.model import Attempt
+from hookline.core.outcome import Answered, Blocked, Outcome, Unanswered, count
+from hookline.core.pace import OVERLOADED
+from hookline.core.request import Outbound, build
+from hookline.core.retry_after import retry_after_us
+from hookline.core.verdict import judge
+from hookline.send.directory import OpenRoute
+from hookline.send.sender import Completed
+from hookline.store.contract import Leased, Settlement
+
+__all__ = ["InFlight", "judged", "request"]
+
+
+class InFlight(NamedTuple):
+    """An attempt under way."""
+
+    leased: Leased
+    route: OpenRoute
+    outbound: Outbound
+
+
+def request(leased: Leased, route: OpenRoute, wall: int) -> Outbound:
+    """The request of a leased delivery; ``wall`` is what the receiver's clock is compared with."""
+    return build(
+        delivery_id=leased.id,
+        url=route.webhook_url,
+        resource=leased.resource,
+        action=leased.action,
+        installation=leased.installation,
+        tail=leased.tail,
+        secret=route.secret.reveal(),
+        timeout_ms=route.policy.timeout_ms,
+        now=wall,
+    )
+
+
+def judged(completed: Completed, *, began: int, now: int, wall: int, dice: float) -> Settlement:
+    """What is to be settled of an attempt that ended.
+
+    Args:
+        completed: what came of it; its key is an ``InFlight``.
+        began: when it began, by the clock that decides.
+        now: when it ended, by the same.
+        wall: the same moment by the wall clock, for dates of the receiver's.
+        dice: in [0, 1), spreads the retries.
+    """
+    leased, route, outbound = completed.key
+    asked_us = _asked_us(completed, wall)
+    verdict = judge(
+        completed.outcome,
+        schedule=route.policy.retry_schedule,
+        attempts_made=leased.schedule_position + 1,
+        now=now,
+        dice=dice,
+        asked_us=asked_us,
+    )
+    attempt = Attempt(
+        leased.attempts_made + 1,
+        outbound.started_at,
+        outbound.url,
+        count(completed.outcome),
+        _detail(completed.outcome),
+        completed.outcome.status if isinstance(completed.outcome, Answered) else None,
+        outbound.signature,
+        completed.timings,
+        completed.address,
+        completed.http_version,
+        completed.response_head,
+        completed.response_body,
+        completed.response_cut,
+    )
+    return Settlement(
+        leased.id,
+        leased.token,
+        leased.organization_id,
+        leased.integration_id,
+        attempt,
+        verdict,
+        now,
+        began,
+        asked_us,
+    )
+
+
+def _asked_us(completed: Completed, wall: int) -> int | None:
+    outcome = completed.outcome
+    if isinstance(outcome, Answered) and outcome.status in OVERLOADED:
+        return retry_after_us(completed.response_head, wall)
+    return None
+
+
+def _detail(outcome: Outcome) -> str:
+    match outcome:
+        case Answered():
+            return ""
+        case Unanswered(reason, detail):
+            return f"{reason}: {detail}"
+        case Blocked(address, rule):
+            return f"{address} is not allowed: {rule}"
