@@ -179,9 +179,10 @@ def simulate(seed: int, kind: str = "any") -> Result:
             world.ledger.complain("progress", str(trouble))
         assert world is not None
         ledger = world.ledger
+        chosen = "" if kind == "any" else f" --kind {kind}"
         return Result(
             seed,
-            f"python -m tests.simulation --first {seed} --seeds 1{f' --kind {kind}' if kind != 'any' else ''}",
+            f"python -m tests.simulation --first {seed} --seeds 1{chosen}",
             ledger.complaints,
             ledger.trace.digest(),
             ledger.trace.kinds,
