@@ -213,7 +213,7 @@ class Machine(RuleBasedStateMachine):
         current = [self.known[each].leased for each in chosen]
         settlements = [
             self.world.settlement(each, verdict, at=self.now, outcome=outcome[0], status=outcome[1])
-            for each in [*current, *self.stale[-3:]]
+            for each in [*current, *self.stale[-1:]]
         ]
         counted = self.run(self.world.settle_all(settlements))
         assert counted == [True] * len(current) + [False] * (len(settlements) - len(current))
@@ -226,6 +226,18 @@ class Machine(RuleBasedStateMachine):
             else:
                 final = State.DELIVERED if what == "deliver" else State.PARKED
                 self.known[each].state = final
+
+    def lost(self) -> list[Any]:
+        """Void leases: of deliveries that are under way again, if there are any, and the newest."""
+        again = set(self.leased())
+        return [each for each in self.stale if each.id in again][-3:] + self.stale[-1:]
+
+    @precondition(lambda self: self.stale)
+    @rule()
+    def settle_late(self) -> None:
+        """What comes back under a lease that is void changes nothing."""
+        late = [self.world.settlement(each, at=self.now) for each in self.lost()]
+        assert not any(self.run(self.world.settle_all(late)))
 
     def void(self, delivery: bytes) -> None:
         self.stale.append(self.known[delivery].leased)
@@ -278,6 +290,7 @@ class Machine(RuleBasedStateMachine):
             self.held = Counter({lane: at for lane, at in self.held.items() if lane[0] != app})
             for each in self.of(app, State.WAITING):
                 self.back(each, self.now)
+            assert self.run(self.store.sweep(500, self.now)) == 0  # so little was parked at once
 
     @rule(data=st.data(), cap=st.integers(1, 3))
     def change(self, data: Any, cap: int) -> None:
@@ -305,10 +318,18 @@ class Machine(RuleBasedStateMachine):
         for each in parked:
             self.back(each, self.now)
 
-    @rule()
-    def sweep(self) -> None:
-        """So little was parked at once: nothing is left."""
-        assert self.run(self.store.sweep(500, self.now)) == 0
+    @rule(
+        data=st.data(),
+        limit=st.sampled_from([1, 2, 5, 100]),
+        what=st.sampled_from(["deliver", "retry", "later", "park"]),
+    )
+    def busy(self, data: Any, limit: int, what: str) -> None:
+        """The usual: something comes in, something goes out, something comes back."""
+        self.record(data, 2)
+        self.lease(limit, 60)
+        if self.leased():
+            self.settle(data, what)
+        self.lease(limit, 1)
 
     # -- what must be true ------------------------------------------------------------------------
 
@@ -343,7 +364,7 @@ def examine(worlds: Any, examples: int, steps: int) -> None:
 
 def test_the_store_does_what_the_model_says(worlds):
     """Some sequences of verbs, at random."""
-    examine(worlds, examples=25, steps=25)
+    examine(worlds, examples=50, steps=30)
 
 
 @pytest.mark.long
