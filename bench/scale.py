@@ -65,7 +65,12 @@ async def _cost(folder: Path, count: int) -> float:
     while left > 0:
         now = wall_us()
         leases = await store.lease(
-            limit=min(AT_ONCE, left), slow_limit=0, now=now, until=now + MINUTE, token=next(tokens)
+            limit=min(AT_ONCE, left),
+            slow_limit=0,
+            each=1_000,
+            now=now,
+            until=now + MINUTE,
+            token=next(tokens),
         )
         if not leases.deliveries:
             raise SystemExit(f"void: {left} of {count} are missing")

@@ -276,6 +276,18 @@ def test_describe_of_nothing_set():
     assert rows["HOOKLINE_API_KEY"].value == rows["HOOKLINE_ALLOW_ADDRESSES"].value == "not set"
 
 
+def test_secrets_are_all_that_is_declared_so():
+    """Each secret setting that is set, and a secret that is a part of one, as in a database URL."""
+    assert Settings.from_environ({}).secrets() == ()
+    given = {**GENUINE, "HOOKLINE_DATABASE": "postgresql://user:word@host/db"}
+    settings = Settings.from_environ(given)
+    declared = ("HOOKLINE_API_KEY", "HOOKLINE_SECRET_KEY", "HOOKLINE_DATABASE")
+    found = {secret.reveal() for secret in settings.secrets()}
+    assert {given[name] for name in declared} <= found
+    shown = " ".join(row.value for row in settings.describe())
+    assert [secret for secret in found if secret in shown] == []
+
+
 @given(
     st.sampled_from(sorted(GENUINE)),
     st.integers(0, 30),

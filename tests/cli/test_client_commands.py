@@ -45,6 +45,47 @@ def test_an_integrations_life(client, told):
     assert client("integration", "show", "life").code == 1
 
 
+def test_a_secrets_life(client, told):
+    """It is rotated and shown once, listed without its text, and the old one can be let sign."""
+    made = told("integration", "create", "Rot", "--kind", "public", "--webhook-url", URL)
+    rotated = client("integration", "rotate", "rot", "--overlap", "600", "--sign-with", "old")
+    assert rotated.code == 0, rotated.err
+    assert "client secret" in rotated.text
+    assert "the old one" in rotated.text
+    assert "shown this once" in rotated.err
+    old, new = told("integration", "secrets", "rot")
+    assert (old["signs"], new["signs"]) == (True, False)
+    assert old["hint"] == "********" + made["client_secret"][-4:]
+    listed = client("integration", "secrets", "rot")
+    assert new["hint"] in listed.text
+    assert made["client_secret"] not in listed.text
+    assert [each["signs"] for each in told("integration", "sign-with", "rot", "new")] == [
+        False,
+        True,
+    ]
+    assert "yes" in client("integration", "sign-with", "rot", "old").text
+    again = told("integration", "rotate", "rot", "--overlap", "0")
+    assert again["client_secret"][-4:] == told("integration", "secrets", "rot")[0]["hint"][-4:]
+
+
+def test_what_is_typed_in_a_wrong_place_is_not_repeated(client, server, monkeypatch):
+    """Not a key as a slug or a number, not the operator's own; neither by us nor by the server."""
+    typed = "hkl_" + "0123456789abcdef" * 4
+    monkeypatch.setenv("WEBHOOK_SECRET", "as the receiver has it")
+    for arguments in (
+        ["integration", "show", typed],
+        ["key", "revoke", typed],
+        ["integration", "show", server.key],
+        ["integration", "rotate", typed],
+        ["delivery", "show", "as the receiver has it"],
+    ):
+        result = client(*arguments)
+        assert result.code != 0
+        assert "********" in result.err, arguments
+        for secret in (typed, server.key, "as the receiver"):
+            assert secret[:20] not in result.err + result.text
+
+
 def test_an_installations_life(told):
     """A public integration is installed with a code, and uninstalled."""
     made = told("integration", "create", "Inst", "--kind", "public", "--webhook-url", URL)
@@ -120,8 +161,11 @@ def test_resources_and_keys(client, told):
     assert told("resource", "create", "order", "placed", "shipped")["name"] == "order"
     assert "order" in client("resource", "list").text
     assert {"issue", "order"} <= {each["name"] for each in told("resource", "list")}
-    key = told("key", "create", "checkout")
+    key = told("key", "create", "checkout", "--scope", "publish", "--scope", "read")
     assert key["key"].startswith("hkl_")
+    assert key["scopes"] == ["publish", "read"]
+    assert "publish, read" in client("key", "list").text
+    assert "admin" in client("key", "create", "everything").text
     assert key["key"] not in client("key", "list").text
     assert told("key", "revoke", str(key["id"])) == {"revoked": key["id"]}
     assert "checkout" in [each["name"] for each in told("key", "list")]
@@ -138,6 +182,8 @@ def test_resources_and_keys(client, told):
             ["integration", "create", "X", "--kind", "public", "--webhook-url", "ftp://x"],
             "begins with ftp:",
         ),
+        (["integration", "secrets", "nothing"], "there is no integration"),
+        (["integration", "rotate", "nothing"], "there is no integration"),
     ],
 )
 def test_what_the_server_refuses_is_exit_code_1(client, arguments, words):
@@ -176,6 +222,9 @@ def test_another_server_is_not_taken_for_ours(client, receiver):
         ["integration", "update", "x", "--retry-schedule", "0;5"],
         ["delivery", "list", "--state", "lost"],
         ["key", "revoke", "first"],
+        ["key", "create", "x", "--scope", "write"],
+        ["integration", "sign-with", "x", "both"],
+        ["integration", "rotate", "x", "--overlap", "a day"],
     ],
 )
 def test_wrong_use_is_exit_code_2(client, arguments):

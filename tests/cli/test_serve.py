@@ -136,9 +136,12 @@ def test_postgresql_is_refused_in_one_line(process):
 LOG = """
 import logging, structlog, sys
 from hookline.cli import serving
-serving._configure_log(sys.argv[1])
+from hookline.core.masking import Mask
+from hookline.core.secret import Secret
+serving._configure_log(sys.argv[1], Mask([Secret("open sesame")]))
 structlog.get_logger("a").warning("sent", path="/\\x1b[2J")
 logging.getLogger("library").warning("odd \\x1b[2J")
+logging.getLogger("library").warning("login with open sesame and hkl_%s", "ab" * 32)
 client_secret = "hunter2"
 try:
     raise OSError("gone")
@@ -147,9 +150,38 @@ except OSError:
 """
 
 
+LAST_WORDS = """
+import sys, threading
+from hookline.cli import serving
+from hookline.core.masking import Mask
+serving._configure_log("text", Mask())
+
+def fail():
+    raise ValueError("no number: hkl_" + "ab" * 32)
+
+threading.Thread(target=fail).start()
+fail()
+"""
+
+
+def test_what_ends_the_process_is_masked_too():
+    """A bug's traceback, of a thread and of the process itself, keeps its words but no key."""
+    done = subprocess.run(
+        [sys.executable, "-c", LAST_WORDS],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("ValueError: no number: hkl_********\n") == 2
+    assert done.stderr.count("Traceback") == 2
+    assert "abab" not in done.stderr
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_logs_neither_play_with_the_terminal_nor_tell_local_variables(form):
-    """A traceback in the log has no values of variables, which may be secrets."""
+    """A traceback in the log has no values of variables, and no line what is known for a secret."""
     done = subprocess.run(
         [sys.executable, "-c", LOG, form],
         env={**clean_environment(), "TERM": "xterm-256color"},
@@ -163,5 +195,8 @@ def test_logs_neither_play_with_the_terminal_nor_tell_local_variables(form):
     assert "\x1b" not in done.stderr
     assert 'client_secret = "hunter2"' not in done.stderr
     assert "'hunter2'" not in done.stderr
+    assert "login with ******** and hkl_********" in done.stderr
+    assert "hkl_a" not in done.stderr
+    assert "sesame" not in done.stderr.partition("Traceback")[0]
     if form == "json":
-        assert len([json.loads(line) for line in done.stderr.splitlines()]) == 3
+        assert len([json.loads(line) for line in done.stderr.splitlines()]) == 4

@@ -127,7 +127,7 @@ async def test_all_attempts_together_are_bounded(bench):
     """No more than max_in_flight attempts are under way, over all integrations."""
     bench.sender.script = None
     bench.dispatcher._slots = Slots(Limits(max_in_flight=7))
-    for n in range(4):
+    for n in range(8):
         await bench.register(f"App {n}")
     await bench.publish(10)
     await bench.sender.wait(7)

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hookline.core.pace import WIDEST
 from hookline.send.slots import Limits, Room, Slots
 
 NOW = 1_800_000_000_000_000
@@ -20,35 +21,49 @@ def begun(limits: Limits = LIMITS, *, quick=(), slow=()) -> Slots:
 
 def test_empty():
     """All the room that fresh attempts may have."""
-    assert begun().room(NOW) == Room(6, 3)
+    assert begun().room(NOW) == Room(6, 3, WIDEST)
 
 
 def test_fresh_ones_take_room_until_they_are_old():
     """At exactly ``fresh_us`` an attempt is old."""
-    assert begun(quick=[0, 999, 1000, 5000]).room(NOW) == Room(4, 3)
-    assert begun(slow=[0, 999, 1000, 5000]).room(NOW) == Room(6, 1)
+    assert begun(quick=[0, 999, 1000, 5000]).room(NOW) == Room(4, 3, WIDEST)
+    assert begun(slow=[0, 999, 1000, 5000]).room(NOW) == Room(6, 1, WIDEST)
 
 
 def test_slow_ones_take_nothing_of_the_quick():
     """However many hang, until everything is full."""
-    assert begun(slow=[5000] * 8).room(NOW) == Room(6, 0)
-    assert begun(quick=[5000] * 10, slow=[5000] * 8).room(NOW) == Room(2, 0)
+    assert begun(slow=[5000] * 8).room(NOW) == Room(6, 0, WIDEST)
+    assert begun(quick=[5000] * 10, slow=[5000] * 8).room(NOW) == Room(2, 0, 1)
 
 
 def test_full():
     """Nothing begins until something ends."""
     slots = begun(quick=[5000] * 12, slow=[5000] * 8)
     assert slots.full
-    assert slots.room(NOW) == Room(0, 0)
+    assert slots.room(NOW) == Room(0, 0, 1)
     slots.end(b"0 0")
     assert not slots.full
-    assert slots.room(NOW) == Room(1, 0)
+    assert slots.room(NOW) == Room(1, 0, 1)
 
 
 def test_the_quick_come_first_where_little_is_left():
     """The slow get what the quick cannot take."""
-    assert begun(quick=[5000] * 15).room(NOW) == Room(5, 0)
-    assert begun(quick=[5000] * 12).room(NOW) == Room(6, 2)
+    assert begun(quick=[5000] * 15).room(NOW) == Room(5, 0, 1)
+    assert begun(quick=[5000] * 12).room(NOW) == Room(6, 2, 1)
+
+
+def test_the_second_half_is_for_those_that_have_none():
+    """Of the slots that the slow do not take."""
+    assert begun(quick=[5000] * 10).room(NOW).each == WIDEST
+    assert begun(quick=[5000] * 11).room(NOW).each == 1
+    assert begun(quick=[5000] * 7, slow=[5000] * 8).room(NOW).each == 1
+
+
+def test_room_is_true_where_something_may_begin():
+    """Of either kind."""
+    assert not Room(0, 0, WIDEST)
+    assert Room(1, 0, 1)
+    assert Room(0, 1, 1)
 
 
 def test_defaults_are_shares():
@@ -87,5 +102,5 @@ def test_what_there_is_room_for_fits(quick, slow, limits):
     slots = begun(limits, quick=quick, slow=slow)
     room = slots.room(NOW)
     assert min(room) >= 0
-    assert len(slots) + sum(room) <= max(limits.max_in_flight, len(slots))
+    assert len(slots) + room.quick + room.slow <= max(limits.max_in_flight, len(slots))
     assert len(slow) + room.slow <= max(limits.slow, len(slow))

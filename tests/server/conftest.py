@@ -51,11 +51,15 @@ class Request:
 
 @dataclass
 class Receiver:
-    """A web server that keeps what it gets and answers each path as told (204 if not)."""
+    """A web server that keeps what it gets and answers each path as told (204 if not).
+
+    A path in ``held`` is not answered for as long as it is there.
+    """
 
     port: int = 0
     requests: list[Request] = field(default_factory=list)
     answers: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
     _arrived: threading.Condition = field(default_factory=threading.Condition)
 
     def url(self, path: str) -> str:
@@ -88,6 +92,8 @@ class Receiver:
             with self._arrived:
                 self.requests.append(request)
                 self._arrived.notify_all()
+            while request.path in self.held:
+                await asyncio.sleep(0.01)
             rows = {**extra, "Content-Length": "0", "Connection": "close"}.items()
             text = "".join(f"{name}: {value}\r\n" for name, value in rows)
             writer.write(f"HTTP/1.1 {status} Scripted\r\n{text}\r\n".encode())

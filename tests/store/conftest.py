@@ -214,12 +214,18 @@ class World:
         at: int = START,
         limit: int = 1000,
         slow_limit: int = 1000,
+        each: int = 1000,
         token: int | None = None,
     ) -> Leases:
         """Lease for a minute, under a token of its own."""
         token = next(self._numbers) if token is None else token
         return await self.store.lease(
-            limit=limit, slow_limit=slow_limit, now=at, until=at + MINUTE, token=token
+            limit=limit,
+            slow_limit=slow_limit,
+            each=each,
+            now=at,
+            until=at + MINUTE,
+            token=token,
         )
 
     async def leased(

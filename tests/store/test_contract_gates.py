@@ -234,6 +234,20 @@ async def test_an_answer_leads_back_to_the_quick_line(world):
     assert len({each.organization_id for each in batch}) == 2
 
 
+async def test_each_gets_no_more_than_the_caller_says(world):
+    """Those that have so much under way wait for one of their own to end; the others go."""
+    busy, idle = await world.app(organization="a"), await world.app(organization="b")
+    await world.waiting(busy, 5)
+    (held, _) = await world.leased(limit=2)
+    await world.waiting(idle, 5)
+    leases = await world.lease(at=world.START + 1, each=1)
+    assert [each.integration_id for each in leases.deliveries] == [idle.integration.id]
+    assert (await world.lease(at=world.START + 1, each=1)) == ([], None)
+    await world.settle(held, at=world.START + 2)
+    share = Counter(each.integration_id for each in await world.leased(at=world.START + 3))
+    assert share[busy.integration.id] == 3
+
+
 # -- order ----------------------------------------------------------------------------------------
 
 

@@ -145,14 +145,18 @@ async def test_candidates(world):
 
 
 async def test_routes(world):
-    """URL, policy and sealed secret, also of deleted integrations, for each id that there is."""
+    """URL, policy and sealed secrets, also of deleted integrations, for each id that there is."""
     news = [world.new_integration() for _ in range(3)]
     made = [await world.store.create_integration(new) for new in news]
     await world.store.delete_integration(made[1].id, world.START)
     routes = await world.store.routes([made[1].id, made[0].id, 999])
+    secrets = [tuple(await world.store.secrets(each.id)) for each in made]
     assert sorted(routes, key=lambda route: route.integration_id) == [
-        Route(each.id, each.uuid, each.slug, each.webhook_url, each.policy, new.sealed_secret)
-        for each, new in zip(made[:2], news, strict=False)
+        Route(each.id, each.uuid, each.slug, each.webhook_url, each.policy, kept)
+        for each, kept in zip(made[:2], secrets, strict=False)
+    ]
+    assert [[each.sealed for each in kept] for kept in secrets] == [
+        [new.sealed_secret] for new in news
     ]
 
 

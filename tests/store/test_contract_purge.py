@@ -1,4 +1,4 @@
-"""What every store promises of its upkeep: what waits is told, and only what is old is deleted."""
+"""What every store promises of deleting: only what is old goes, whole, and chunk by chunk."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from hookline.core.lifecycle import State
 from hookline.core.outcome import Counted
 from hookline.core.verdict import Delivered, Parked, ParkReason, RetryAt
 from hookline.store.contract import DeliveryFilter, NewDelivery
-from hookline.store.upkeep import Ages, Backlog
+from hookline.store.upkeep import Ages
 
 DAY = 24 * 60 * 60 * 1_000_000
 
@@ -45,25 +45,6 @@ async def sweep(store, ages: Ages, limit: int = 100) -> tuple[int, int, int, int
         if cursor is None:
             return tuple(totals)
     raise AssertionError("the sweep does not end")
-
-
-async def test_an_empty_store_has_no_backlog(store):
-    """Nothing waits, and nothing is due."""
-    assert await store.backlog() == Backlog(0, None, None)
-
-
-async def test_the_backlog_is_what_waits(store, world):
-    """How much, what was recorded first, and what is due first; what is under way is no part of it."""
-    start = world.START
-    one, other = await world.app(), await world.app()
-    (held,) = await world.waiting(one, at=start)
-    (first,) = await world.waiting(one, at=start + 5)
-    await world.waiting(other, at=start + 7)
-    assert await store.backlog() == Backlog(3, held, start)
-    (leased,) = await world.leased(at=start)
-    assert await store.backlog() == Backlog(2, first, start + 5)
-    await world.settle(leased, RetryAt(start + 6), at=start + 5)
-    assert await store.backlog() == Backlog(3, held, start + 5)
 
 
 async def test_old_events_go_with_all_that_is_theirs(store, world):
@@ -243,13 +224,3 @@ async def test_an_age_before_the_epoch_deletes_nothing(store, world):
     app = await world.app()
     await finished(world, app, at=world.START)
     assert await sweep(store, Ages(-DAY, -DAY)) == (0, 0, 0, 0)
-
-
-async def test_commits_are_counted(store, world):
-    """Each commit is in the tally once, with the jobs that shared it."""
-    before = store.tally.group_jobs.copy()
-    await store.ping()
-    jobs = store.tally.group_jobs
-    assert jobs.cumulative()[-1] == before.cumulative()[-1] + 1
-    assert jobs.total == before.total + 1
-    assert store.tally.commit_us.cumulative()[-1] == jobs.cumulative()[-1]

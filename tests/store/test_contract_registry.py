@@ -10,6 +10,7 @@ from hookline.core.lifecycle import State
 from hookline.core.model import BodyEncoding, Integration, Kind, Policy
 from hookline.core.rate import Period, RateLimit
 from hookline.core.schedule import RetrySchedule
+from hookline.core.scopes import Scope
 from hookline.core.verdict import Delivered, Parked, ParkReason, RetryAt
 from hookline.store.contract import ApiKey
 
@@ -263,13 +264,38 @@ async def test_resources(world):
 async def test_api_keys(world):
     """Kept in order; revoked once, and listed with the instant of it."""
     assert await world.store.api_keys() == []
-    one = await world.store.add_api_key("one", b"digest 1", world.START)
-    two = await world.store.add_api_key("two", b"digest 2", world.START + 1)
-    assert one == ApiKey(one.id, "one", b"digest 1", world.START, None)
-    assert await world.store.revoke_api_key(one.id, world.START + 2) is True
-    assert await world.store.revoke_api_key(one.id, world.START + 3) is False
-    assert await world.store.revoke_api_key(99, world.START + 3) is False
+    scopes = (Scope.PUBLISH, Scope.READ)
+    one = await world.store.add_api_key("one", b"digest 1", scopes, world.START)
+    two = await world.store.add_api_key("two", b"digest 2", (Scope.ADMIN,), world.START + 1)
+    assert one == ApiKey(one.id, "one", b"digest 1", scopes, world.START, None)
+    for at, revoked in enumerate((True, False), world.START + 2):
+        assert await world.store.revoke_api_key(one.id, at, keep_admin=True) is revoked
+    assert await world.store.revoke_api_key(99, world.START + 3, keep_admin=True) is False
     assert await world.store.api_keys() == [replace(one, revoked_at=world.START + 2), two]
+
+
+async def test_the_last_key_that_may_do_everything(world):
+    """It stays where that is asked for; revoked ones and those of lesser scopes do not count."""
+    add = world.store.add_api_key
+    admins = [await add(f"key {n}", b"digest %d" % n, (Scope.ADMIN,), 0) for n in range(2)]
+    lesser = await add("lesser", b"lesser", (Scope.PUBLISH, Scope.READ), 0)
+    assert await world.store.revoke_api_key(admins[0].id, 1, keep_admin=True) is True
+    with pytest.raises(Conflict) as caught:
+        await world.store.revoke_api_key(admins[1].id, 2, keep_admin=True)
+    assert caught.value.code == "last-admin-key"
+    assert await world.store.revoke_api_key(lesser.id, 3, keep_admin=True) is True
+    assert await world.store.revoke_api_key(admins[1].id, 4, keep_admin=False) is True
+    assert [key.revoked_at for key in await world.store.api_keys()] == [1, 4, 3]
+
+
+async def test_two_who_revoke_the_last_two_keys(world):
+    """Each would leave the other one; together they leave one."""
+    keys = [await world.store.add_api_key(name, name.encode(), (Scope.ADMIN,), 0) for name in "ab"]
+    results = await asyncio.gather(
+        *(world.store.revoke_api_key(key.id, 1, keep_admin=True) for key in keys),
+        return_exceptions=True,
+    )
+    assert sorted(type(each).__name__ for each in results) == ["Conflict", "bool"]
 
 
 async def test_facts(world):

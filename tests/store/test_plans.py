@@ -183,6 +183,17 @@ def test_the_backlog_is_read_from_the_index_of_what_waits(connection):
     assert lines == ["SCAN deliveries USING COVERING INDEX deliveries_waiting"]
 
 
+def test_counting_timeouts_looks_at_few_of_them(connection):
+    """Gates are gone through; of each one's timeouts only the newest and the oldest are looked up."""
+    lines = plan_of(connection, "timing_out")
+    assert [line for line in lines if line.startswith("SCAN")] == ["SCAN g"]
+    searched = [line for line in lines if line.startswith(("SEARCH t ", "SEARCH o "))]
+    assert sorted(searched) == [
+        "SEARCH o USING PRIMARY KEY (integration_id=?)",
+        "SEARCH t USING PRIMARY KEY (integration_id=? AND number=?)",
+    ]
+
+
 def test_settling_loops_over_its_rows(connection):
     """The batch drives the loop and deliveries are looked up, not the other way round."""
     plan = plan_of(connection, "settle_deliveries", 7)
@@ -281,7 +292,9 @@ def steps(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], ob
 
 
 def leased(connection: sqlite3.Connection) -> leasing.Leases:
-    return leasing.lease(connection, limit=100, slow_limit=100, now=NOW, until=NOW + 1, token=1)
+    return leasing.lease(
+        connection, limit=100, slow_limit=100, each=1000, now=NOW, until=NOW + 1, token=1
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """``hookline resource …`` and ``hookline key …``."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from rich.text import Text
@@ -9,6 +9,8 @@ from hookline.cli.client import JsonFlag, UrlFlag, connect
 from hookline.cli.terminal import DIM, GOOD, WARN, cell, fields, make_table, note, out, print_json
 
 __all__ = ["create_key", "create_resource", "list_keys", "list_resources", "revoke_key"]
+
+ScopeName = Literal["publish", "read", "admin"]
 
 
 def list_resources(*, url: UrlFlag = None, as_json: JsonFlag = False) -> None:
@@ -61,22 +63,38 @@ def create_resource(
 def create_key(
     name: Annotated[str, Parameter(name="NAME", help="Who uses it.")],
     *,
+    scope: Annotated[
+        list[ScopeName] | None,
+        Parameter(
+            negative="",
+            help="What it opens: publish (hand in events), read (look), admin (everything, and "
+            "the default); repeat it for several.",
+        ),
+    ] = None,
     url: UrlFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Make a key of the API. It is shown once.
 
     ```
-    hookline key create "checkout service"
+    hookline key create "checkout service" --scope publish
     ```
     """
+    wanted = {"name": name} if scope is None else {"name": name, "scopes": scope}
     with connect(url) as api:
-        made = api.post("keys", json={"name": name})
+        made = api.post("keys", json=wanted)
     if as_json:
         print_json(made)
         return
     out().print(
-        fields([("id", made["id"]), ("name", made["name"]), ("key", Text(made["key"], GOOD))])
+        fields(
+            [
+                ("id", made["id"]),
+                ("name", made["name"]),
+                ("scopes", _scopes(made)),
+                ("key", Text(made["key"], GOOD)),
+            ]
+        )
     )
     note("The key is shown this once.", WARN)
 
@@ -93,10 +111,20 @@ def list_keys(*, url: UrlFlag = None, as_json: JsonFlag = False) -> None:
     if as_json:
         print_json(found)
         return
-    table = make_table("id", "name", "made", "revoked")
+    table = make_table("id", "name", "scopes", "made", "revoked")
     for each in found:
-        table.add_row(*(cell(each[part]) for part in ("id", "name", "created_at", "revoked_at")))
+        table.add_row(
+            cell(each["id"]),
+            cell(each["name"]),
+            cell(_scopes(each)),
+            cell(each["created_at"]),
+            cell(each["revoked_at"]),
+        )
     out().print(table)
+
+
+def _scopes(key: dict[str, Any]) -> str:
+    return ", ".join(key["scopes"])
 
 
 def revoke_key(

@@ -19,7 +19,7 @@ from typing import Final
 from cyclopts import App, CycloptsError
 
 from hookline import __version__
-from hookline.cli import admin, deliveries, events, integrations
+from hookline.cli import admin, client_secrets, deliveries, events, integrations
 from hookline.cli.client import ServerTrouble
 from hookline.cli.config import config, version
 from hookline.cli.demo import demo
@@ -69,6 +69,9 @@ _COMMANDS: Final[tuple[tuple[App, dict[str, Callable[..., object]]], ...]] = (
             "delete": integrations.delete,
             "install": integrations.install,
             "uninstall": integrations.uninstall,
+            "rotate": client_secrets.rotate,
+            "secrets": client_secrets.list_secrets,
+            "sign-with": client_secrets.sign_with,
         },
     ),
     (

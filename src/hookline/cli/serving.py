@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from functools import partial
+from traceback import format_exception
 from typing import Any
 
 import structlog
@@ -17,6 +18,7 @@ import uvloop
 
 from hookline.cli.terminal import DIM, GOOD, TITLE, cell, err, fields, harmless, print_json
 from hookline.core.instants import isoformat
+from hookline.core.masking import Mask
 from hookline.send.lines import LineWriter
 from hookline.server.serve import Served, serving
 from hookline.settings import Settings
@@ -30,7 +32,7 @@ def serve_until_stopped(settings: Settings, *, as_json: bool, until_stdin_closes
     Raises:
         UsageError: the port is taken, or the database cannot be used.
     """
-    lines = _configure_log(settings.log)
+    lines = _configure_log(settings.log, Mask(settings.secrets()))
     uvloop.run(_serve(settings, lines, as_json=as_json, until_stdin_closes=until_stdin_closes))
 
 
@@ -84,8 +86,11 @@ def _announce(served: Served, settings: Settings, *, as_json: bool) -> None:
 # --- logs ------------------------------------------------------------
 
 
-def _configure_log(form: str) -> LineWriter:
-    """Our own events, and other libraries' warnings, as lines of the one form on stderr."""
+def _configure_log(form: str, mask: Mask) -> LineWriter:
+    """Our own events, and other libraries' warnings, as lines of the one form on stderr.
+
+    Secrets are taken out of the finished line: whatever value, traceback or library they came from.
+    """
     lines = LineWriter(sys.stderr.fileno(), partial(_dropped, form))
     atexit.register(lines.close)
     renderer: Any = structlog.processors.JSONRenderer()
@@ -105,10 +110,12 @@ def _configure_log(form: str) -> LineWriter:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *formatter,
             renderer,
+            _masked(mask),
         ],
         logger_factory=structlog.WriteLoggerFactory(_Stream(lines)),  # type: ignore[arg-type]
     )
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
+    _mask_last_words(mask)
     return lines
 
 
@@ -133,6 +140,20 @@ class _Stream:
 
     def flush(self) -> None:
         """Do nothing: the thread writes as soon as it can."""
+
+
+def _masked(mask: Mask) -> Any:
+    return lambda _logger, _name, line: mask(line)
+
+
+def _mask_last_words(mask: Mask) -> None:
+    """Let Python's own traceback of a bug that ends the process or a thread pass the mask, too."""
+
+    def say(error: BaseException | None) -> None:
+        sys.stderr.write(mask("".join(format_exception(error))))
+
+    sys.excepthook = lambda _kind, error, _traceback: say(error)
+    threading.excepthook = lambda given: say(given.exc_value)
 
 
 class _Forward(logging.Handler):

@@ -9,6 +9,7 @@ Rules:
 - Nothing is read as markup: ``[red]`` in an integration's name is four letters in brackets.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -21,7 +22,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from hookline.core.errors import HooklineError
+from hookline.core.errors import HooklineError, UsageError
+from hookline.core.masking import Mask
+from hookline.core.secret import Secret
+from hookline.settings import Settings
 
 __all__ = [
     "BAD",
@@ -133,11 +137,18 @@ def print_json(document: Any, *, one_line: bool = False) -> None:
 
 
 def print_error(error: HooklineError) -> None:
-    """``error: …`` and ``hint: …``, on stderr."""
+    """``error: …`` and ``hint: …``, on stderr, without secrets that were given in a wrong place.
+
+    Terminals are recorded, and CI keeps what is printed.
+    """
+    secrets = [Secret(os.environ.get("WEBHOOK_SECRET", ""))]
+    with contextlib.suppress(UsageError):  # which is then the error to print, and shows no value
+        secrets += Settings.from_environ(os.environ).secrets()
+    mask = Mask(secrets)
     # The place in a document means something to who sent a document, not a flag.
-    _line("error", BAD, str(error))
+    _line("error", BAD, mask(str(error)))
     if error.hint:
-        _line("hint", DIM, error.hint)
+        _line("hint", DIM, mask(error.hint))
 
 
 def _line(label: str, style: str, text: str) -> None:

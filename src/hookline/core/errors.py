@@ -5,6 +5,7 @@
     HooklineError
     ├── Malformed         400  not JSON, not UTF-8, not HTTP as documented
     ├── Unauthorized      401  no key, or a key that we do not know
+    ├── Forbidden         403  a key of ours, but not for this
     ├── NotFound          404
     ├── Conflict          409  the slug is taken, the state forbids it
     ├── TooLarge          413
@@ -23,6 +24,7 @@ from typing import ClassVar
 
 __all__ = [
     "Conflict",
+    "Forbidden",
     "HooklineError",
     "Invalid",
     "Malformed",
@@ -70,6 +72,12 @@ class Unauthorized(HooklineError):
     """No key, or one that we do not know."""
 
     status = 401
+
+
+class Forbidden(HooklineError):
+    """The key is known, but its scopes do not open this call."""
+
+    status = 403
 
 
 class NotFound(HooklineError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hookline.core import rate
-from hookline.core.pace import Pace
+from hookline.core.pace import WIDEST, Pace
 from hookline.core.rate import RateLimit
 from hookline.core.unsubscribing import Health
 
@@ -44,11 +44,11 @@ class Gate:
     closed: Closed | None = None
     health: Health = field(default_factory=Health)
 
-    def room(self, now: int) -> int:
-        """How many attempts may begin at ``now``."""
+    def room(self, now: int, each: int = WIDEST) -> int:
+        """How many attempts may begin at ``now``; ``each``: what an integration may have at most."""
         if self.closed is not None or self.pace.held_until > now:
             return 0
-        room = self._slots()
+        room = max(0, min(self._slots(), each - self.in_flight))
         if self.rate_limit is not None and room:
             room = min(room, rate.allowed(self.rate_limit, self.rate_next_at, now))
         return room

@@ -12,11 +12,12 @@ from typing import Never
 
 from hookline.core.errors import UsageError
 
-__all__ = ["STARS", "Secret", "decode_key"]
+__all__ = ["STARS", "Secret", "decode_key", "hint"]
 
 STARS = "********"  # always eight: not even the length is told
 
 KEY_BYTES = 32
+LEAST_FOR_A_HINT = 32
 
 
 class Secret:
@@ -65,6 +66,18 @@ class Secret:
     def __reduce_ex__(self, protocol: object) -> Never:
         # A pickle is the text in clear, on a disk or in another process.
         raise TypeError("a Secret cannot be pickled; pass reveal() on purpose")
+
+
+def hint(secret: Secret) -> str:
+    """Enough of a secret to tell which one it is beside another: stars and its last four characters.
+
+    Of a client secret, 64 hex digits, that leaves 240 bits to guess; of a short text it tells nothing.
+
+    >>> hint(Secret("0123456789abcdef" * 4)), hint(Secret("hunter2"))
+    ('********cdef', '********')
+    """
+    text = secret.reveal()
+    return STARS + (text[-4:] if len(text) >= LEAST_FOR_A_HINT else "")
 
 
 def _bytes(text: str) -> bytes:

@@ -23,8 +23,15 @@ class InFlight(NamedTuple):
     outbound: Outbound
 
 
-def request(leased: Leased, route: OpenRoute, wall: int) -> Outbound:
-    """The request of a leased delivery; ``wall`` is what the receiver's clock is compared with."""
+def request(leased: Leased, route: OpenRoute, *, now: int, wall: int) -> Outbound:
+    """The request of a leased delivery.
+
+    Args:
+        leased: the delivery.
+        route: how its integration's requests are made.
+        now: decides which secret signs.
+        wall: what the receiver's clock is compared with.
+    """
     return build(
         delivery_id=leased.id,
         url=route.webhook_url,
@@ -32,7 +39,7 @@ def request(leased: Leased, route: OpenRoute, wall: int) -> Outbound:
         action=leased.action,
         installation=leased.installation,
         tail=leased.tail,
-        secret=route.secret.reveal(),
+        secret=route.signing_secret(now).reveal(),
         timeout_ms=route.policy.timeout_ms,
         now=wall,
     )

@@ -16,6 +16,7 @@ from hookline.core.errors import SecretUnreadable
 from hookline.core.matching import Candidate, Plan, plan
 from hookline.core.model import Policy
 from hookline.core.resources import Resource, check_action, define, find
+from hookline.core.rotation import Term, signer
 from hookline.core.secret import Secret
 from hookline.core.urls import receiver_of
 from hookline.send.intake import Submission
@@ -32,7 +33,7 @@ MAX_PLANS = 200  # an organization's decisions, by resource and targets
 
 @dataclass(frozen=True, slots=True)
 class OpenRoute:
-    """How an integration's requests are made; the secret is open, and only here.
+    """How an integration's requests are made; the secrets are open, and only here.
 
     Attributes:
         slug: the integration's, for the log.
@@ -42,8 +43,13 @@ class OpenRoute:
     slug: str
     webhook_url: str
     policy: Policy
-    secret: Secret
+    terms: tuple[Term, ...]
+    secrets: tuple[Secret, ...]
     receiver: str
+
+    def signing_secret(self, now: int) -> Secret:
+        """The secret that signs an attempt which begins now; a route may be as old as it likes."""
+        return self.secrets[signer(self.terms, now)]
 
 
 @dataclass(slots=True)
@@ -145,12 +151,22 @@ class Directory:
         return routes
 
     def _opened(self, row: Route) -> OpenRoute | None:
-        try:
-            secret = self._vault.open(row.sealed_secret, bound_to=row.uuid.encode())
-        except SecretUnreadable as trouble:
-            # One secret that was tampered with must not stop everybody else's deliveries.
-            _log.error("secret.unreadable", integration=row.uuid, reason=trouble.message)
-            return None
+        terms, secrets = [], []
+        for term, sealed in row.secrets:
+            try:
+                secrets.append(self._vault.open(sealed, bound_to=row.uuid.encode()))
+                terms.append(term)
+            except SecretUnreadable as trouble:
+                # One secret that was tampered with must not stop everybody else's deliveries. Nor,
+                # once it was rotated for that, its own integration's.
+                _log.error("secret.unreadable", integration=row.uuid, reason=trouble.message)
+                if term.chosen or term.expires_at is None:
+                    return None
         return OpenRoute(
-            row.slug, row.webhook_url, row.policy, secret, receiver_of(row.webhook_url)
+            row.slug,
+            row.webhook_url,
+            row.policy,
+            tuple(terms),
+            tuple(secrets),
+            receiver_of(row.webhook_url),
         )

@@ -35,7 +35,7 @@ _log = structlog.get_logger("hookline.dispatch")
 SECOND = 1_000_000
 SAFETY_S = 30.0  # it looks again after this long, though nobody woke it: the clock may leap forward
 AGING_US = 10_000  # between two looks whether fresh attempts have aged
-NO_ROOM = Room(0, 0)
+NO_ROOM = Room(0, 0, 0)
 RECOVERY_S = 0.5  # between two tries at a store that is unavailable
 
 
@@ -211,7 +211,7 @@ class Dispatcher:
             return None if self._slots else 0
         if self._lease_due is None:
             return None if self._slots else SAFETY_S
-        if not any(self._slots.room(self._clock())):
+        if not self._slots.room(self._clock()):
             # Until an attempt ends, or the oldest of the fresh ones has aged.
             return None if self._slots.full else AGING_US / SECOND
         return min(max(0.0, (self._lease_due - self._clock()) / SECOND), SAFETY_S)
@@ -224,7 +224,7 @@ class Dispatcher:
         jobs = []
         if settlements:
             jobs.append(self._settle(settlements))
-        if any(room) and self._lease_is_due():
+        if room and self._lease_is_due():
             # Taken back here and not in the job, which runs later: a wake in between must count.
             self._lease_due = None
             jobs.append(self._lease(room, now))
@@ -270,6 +270,7 @@ class Dispatcher:
             leases = await self._store.lease(
                 limit=room.quick,
                 slow_limit=room.slow,
+                each=room.each,
                 now=now,
                 until=now + self._slots.limits.lease_us,
                 token=token,
@@ -305,7 +306,7 @@ class Dispatcher:
             route = routes.get(leased.integration_id)
             if route is None:  # its secret is unreadable; the lease runs out, and it is tried again
                 continue
-            outbound = request(leased, route, wall)
+            outbound = request(leased, route, now=now, wall=wall)
             requests.append((InFlight(leased, route, outbound), outbound))
             self._slots.begin(leased.id, now, slow=leased.slow)
         self._unbegun = []

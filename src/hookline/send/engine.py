@@ -19,6 +19,7 @@ from hookline.core.secret import Secret
 from hookline.core.unsubscribing import Rules
 from hookline.send.attempt_log import AttemptLog
 from hookline.send.chores import Chores
+from hookline.send.client_secrets import ClientSecrets
 from hookline.send.clock import SteadyClock, Ticker, boot_us, wall_us
 from hookline.send.counts import Counts
 from hookline.send.directory import Directory
@@ -122,7 +123,17 @@ class Engine:
         self._notifier = Notifier(
             store, self.directory, self.publisher, clock=self.clock, mailing=config.mailing
         )
-        self.figures = Figures(store, self.dispatcher, counts, config.attempt_log, clock=self.clock)
+        self.figures = Figures(
+            store, self.dispatcher, counts, config.attempt_log, clock=self.clock, rules=config.rules
+        )
+        self.client_secrets = ClientSecrets(
+            store,
+            self.directory,
+            vault,
+            find=self.registry.integration,
+            clock=self.clock,
+            entropy=os.urandom,
+        )
         self._sender = CurlSender(
             allow=config.allow,
             on_completed=self.dispatcher.completed_soon,
@@ -135,6 +146,7 @@ class Engine:
             asyncio.create_task(retention.run(), name="hookline-retention"),
             asyncio.create_task(self._chores.run(), name="hookline-chores"),
             asyncio.create_task(self._notifier.run(), name="hookline-notifier"),
+            asyncio.create_task(self.client_secrets.run(), name="hookline-secrets"),
         ]
 
     def _on_notice(self) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from hookline.core.errors import Unavailable
 from hookline.core.tally import Histogram
+from hookline.core.unsubscribing import Rules
 from hookline.send.attempt_log import AttemptLog
 from hookline.send.counts import Counts
 from hookline.send.dispatch import Dispatcher
@@ -36,8 +37,9 @@ class Reading:
         group_jobs: jobs that shared a commit of the store.
         commit_us: how long those commits took.
         lines_dropped: lines that the log lost, because nobody took them.
-        timeouts: integrations that have timeouts in the window, and how many of ``timeouts_limit``;
-            None while the database cannot say.
+        timeouts: how many timeouts count within the span of the rule, by integration, for those that
+            have any; None while the database cannot say.
+        timeouts_limit: how many unsubscribe; 0: the rule is off.
     """
 
     now: int
@@ -48,8 +50,8 @@ class Reading:
     group_jobs: Histogram
     commit_us: Histogram
     lines_dropped: int
-    timeouts: Mapping[str, int] | None = None
-    timeouts_limit: int | None = None
+    timeouts: Mapping[str, int] | None
+    timeouts_limit: int
 
 
 class Figures:
@@ -62,14 +64,17 @@ class Figures:
         counts: Counts,
         attempt_log: AttemptLog | None,
         *,
+        rules: Rules,
         clock: Callable[[], int],
     ):
         self._store = store
         self._dispatcher = dispatcher
         self._counts = counts
         self._attempt_log = attempt_log
+        self._rules = rules
         self._clock = clock
         self._backlog: Backlog | None = None
+        self._timeouts: Mapping[str, int] | None = None
         self._fresh_until = 0.0
         self._asking = asyncio.Lock()
 
@@ -88,13 +93,16 @@ class Figures:
             tally.group_jobs.copy(),
             tally.commit_us.copy(),
             self._attempt_log.lines.dropped if self._attempt_log else 0,
+            self._timeouts,
+            self._rules.timeouts,
         )
 
     async def _ask(self) -> None:
         began = time.monotonic()
         try:
             self._backlog = await self._store.backlog()
+            self._timeouts = await self._store.timeout_counts(self._clock(), self._rules.span_us)
         except Unavailable:
-            self._backlog = None
+            self._backlog = self._timeouts = None
         now = time.monotonic()
         self._fresh_until = now + max(FRESH_S, FRESH_TIMES * (now - began))

@@ -21,6 +21,7 @@ from hookline.core.quoting import excerpt
 from hookline.core.registration import check_fields, check_name, check_organization, slug_from
 from hookline.core.resources import NOTICES, OPERATORS, Resource, define
 from hookline.core.schedule import DEFAULT_SCHEDULE
+from hookline.core.scopes import Scope, check_scopes
 from hookline.core.secret import Secret
 from hookline.send.directory import Directory
 from hookline.send.intake import Submission
@@ -263,16 +264,21 @@ class Registry:
         self._directory.registered(resource)
         return resource
 
-    async def create_key(self, name: str) -> tuple[ApiKey, Secret]:
-        """Make a key of the HTTP API; it is shown only now."""
-        checked = check_name(name)
+    async def create_key(
+        self, name: str, scopes: Sequence[str] = (Scope.ADMIN,)
+    ) -> tuple[ApiKey, Secret]:
+        """Make a key of the HTTP API; it is shown only now. Raises ``Invalid``."""
+        checked, opens = check_name(name), check_scopes(scopes)
         key = Secret(KEY_PREFIX + self._entropy(32).hex())
         digest = hashlib.sha256(key.reveal().encode()).digest()
-        return await self._store.add_api_key(checked, digest, self._clock()), key
+        return await self._store.add_api_key(checked, digest, opens, self._clock()), key
 
-    async def revoke_key(self, key_id: int) -> None:
-        """Revoke a key. Raises ``NotFound``."""
-        if not await self._store.revoke_api_key(key_id, self._clock()):
+    async def revoke_key(self, key_id: int, *, keep_admin: bool) -> None:
+        """Revoke a key. Raises ``NotFound``.
+
+        With ``keep_admin`` the last key that may do everything stays: ``Conflict``.
+        """
+        if not await self._store.revoke_api_key(key_id, self._clock(), keep_admin=keep_admin):
             raise NotFound(
                 "unknown-key",
                 f"there is no key {key_id} in force",

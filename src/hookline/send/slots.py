@@ -7,11 +7,16 @@ with how many are in hand: quick receivers are served best by few transfers at a
 slow ones grow old and leave the room to others. Slow integrations have a small bound of their own on
 fresh attempts: those that time out together would begin again together, and take the quick ones' room
 for a moment, once a second.
+
+Receivers that die are not known as such before their first timeouts. So the second half of the slots is
+for integrations that have none: a few that go silent with much to send fill the first half and no more.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from hookline.core.pace import WIDEST
 
 __all__ = ["Limits", "Room", "Slots"]
 
@@ -52,10 +57,18 @@ class Limits:
 
 
 class Room(NamedTuple):
-    """How many attempts may begin, of quick integrations and of slow ones."""
+    """How many attempts may begin, of quick integrations and of slow ones.
+
+    Attributes:
+        each: how many one integration may have under way.
+    """
 
     quick: int
     slow: int
+    each: int
+
+    def __bool__(self) -> bool:
+        return self.quick > 0 or self.slow > 0
 
 
 class Slots:
@@ -105,7 +118,9 @@ class Slots:
             limits.slow - len(self._slow),
             left - max(quick, 0),
         )
-        return Room(max(quick, 0), max(slow, 0))
+        half = (limits.max_in_flight - len(self._slow)) // 2
+        each = WIDEST if len(self._quick) <= half else 1
+        return Room(max(quick, 0), max(slow, 0), each)
 
     def _fresh(self, began_at: dict[bytes, int], now: int) -> int:
         horizon = now - self.limits.fresh_us

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Litestar, Router
 from litestar.connection import ASGIConnection
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
@@ -13,6 +14,7 @@ from litestar.routes import BaseRoute
 from litestar.types import ControllerRouterHandler, Method
 
 from hookline import __version__
+from hookline.core.masking import Mask
 from hookline.send.engine import Engine
 from hookline.send.intake import Limits
 from hookline.server.api.admin import Keys, Resources
@@ -22,8 +24,9 @@ from hookline.server.api.health import healthz, readyz
 from hookline.server.api.installations import Installations
 from hookline.server.api.integrations import Integrations
 from hookline.server.api.metrics import metrics
+from hookline.server.api.secrets import Secrets
 from hookline.server.errors import HANDLERS
-from hookline.server.keys import KeyRing
+from hookline.server.keys import KeyRing, admit
 from hookline.server.openapi import openapi_route
 from hookline.server.publish import PublishRoutes
 from hookline.server.query import asked_by, check_query
@@ -72,17 +75,21 @@ def _operation_id(handler: HTTPRouteHandler, _method: Method, _path: object) -> 
     return "".join(word.capitalize() for word in re.findall(r"\w+", handler.summary or ""))
 
 
-def make_app(engine: Engine, keys: KeyRing, limits: Limits) -> Application:
-    """The application over a running engine."""
+def make_app(
+    engine: Engine, keys: KeyRing, limits: Limits, mask: Mask | None = None
+) -> Application:
+    """The application over a running engine; ``mask`` knows the operator's own secrets."""
+    mask = Mask() if mask is None else mask
 
     def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         if not handler.opt.get("open"):
-            keys.check(connection.headers.get("authorization", "").encode("latin-1", "replace"))
+            admit(connection)
         check_query(connection.query_params.keys(), asked_by(handler.opt))
 
     framework = Litestar(
         route_handlers=[
             Integrations,
+            Secrets,
             Installations,
             Events,
             Deliveries,
@@ -107,5 +114,9 @@ def make_app(engine: Engine, keys: KeyRing, limits: Limits) -> Application:
         ),
         request_max_body_size=MAX_ADMIN_BODY,
         logging_config=None,
+        state=State({"key_ring": keys, "mask": mask}),
+        # Else LITESTAR_DEBUG and LITESTAR_PDB of the environment would decide.
+        debug=False,
+        pdb_on_exception=False,
     )
-    return Application(PublishRoutes(engine.publisher, keys, limits), framework)
+    return Application(PublishRoutes(engine.publisher, keys, limits, mask), framework)

@@ -15,6 +15,7 @@ from litestar import Request
 from hookline.core.canonical import Document, parse
 from hookline.core.errors import Invalid, Malformed, UnsupportedMedia
 from hookline.core.quoting import did_you_mean, excerpt, pointer
+from hookline.server.keys import admit
 
 __all__ = ["JSON", "NDJSON", "check_type", "read", "taken_by", "takes"]
 
@@ -71,9 +72,11 @@ async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
         UnsupportedMedia: it is not announced as JSON.
         Malformed: it is not JSON.
         Invalid: a field is missing, unknown or of a wrong type; ``where`` points to it.
+        Unauthorized: its key was revoked while the body came in.
     """
     check_type(request.headers.get("content-type", "").encode("latin-1", "replace"), (JSON,))
     body = await request.body()
+    admit(request)  # once more: a body may take long, and the key may have been revoked meanwhile
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:

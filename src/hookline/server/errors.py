@@ -23,6 +23,7 @@ from hookline.core.errors import (
     TooLarge,
     Unavailable,
 )
+from hookline.core.masking import Mask
 from hookline.core.quoting import excerpt
 
 __all__ = [
@@ -63,16 +64,20 @@ def log_bug(path: str, error: Exception) -> None:
     _log.error("request.failed", path=path, traceback="".join(format_exception(error)))
 
 
-def error_bytes(error: HooklineError) -> bytes:
-    """The JSON body that says this error."""
-    # Text of a stranger's can hold lone surrogates, which JSON in UTF-8 cannot.
-    where = None if error.where is None else _printable(error.where)
-    detail = ErrorDetail(error.code, _printable(error.message), _printable(error.hint), where)
+def error_bytes(error: HooklineError, mask: Mask) -> bytes:
+    """The JSON body that says this error.
+
+    Much of what an error says was sent by the caller, and a key may be among it: in a path, in the
+    name of a field. The answer may end up in somebody's log, so it passes the mask.
+    """
+
+    def said(text: str) -> str:
+        # Text of a stranger's can hold lone surrogates, which JSON in UTF-8 cannot.
+        return mask(text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+    where = None if error.where is None else said(error.where)
+    detail = ErrorDetail(error.code, said(error.message), said(error.hint), where)
     return msgspec.json.encode(ErrorBody(detail))
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def internal_error() -> HooklineError:
@@ -107,24 +112,24 @@ def error_headers(error: HooklineError) -> dict[str, str]:
     return {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
 
 
-def _respond(error: HooklineError) -> Response[bytes]:
+def _respond(request: Request[Any, Any, Any], error: HooklineError) -> Response[bytes]:
     return Response(
-        error_bytes(error),
+        error_bytes(error, request.app.state["mask"]),
         status_code=error.status,
         media_type=MediaType.JSON,
         headers=error_headers(error),
     )
 
 
-def _known(_: Request[Any, Any, Any], error: HooklineError) -> Response[bytes]:
-    return _respond(error)
+def _known(request: Request[Any, Any, Any], error: HooklineError) -> Response[bytes]:
+    return _respond(request, error)
 
 
 # "state" is a word of the framework's, so the route's argument has another name.
 _PARAMETERS = {"in_state": "state"}
 
 
-def _parameter(_: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
+def _parameter(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
     # Bodies are read elsewhere (``server.body``): what the framework validates are parameters.
     details = error.extra if isinstance(error.extra, list) else []
     first = details[0] if details and isinstance(details[0], dict) else {}
@@ -132,21 +137,23 @@ def _parameter(_: Request[Any, Any, Any], error: ValidationException) -> Respons
     name = _PARAMETERS.get(name, name)
     message = str(first.get("message", "it is wrong")).replace("`", "")
     return _respond(
+        request,
         Invalid(
             "invalid-parameter",
             f"{name}: {message[:1].lower()}{message[1:]}",
             "see /openapi.json for what the call takes",
-        )
+        ),
     )
 
 
 def _not_found(request: Request[Any, Any, Any], _error: HTTPException) -> Response[bytes]:
     return _respond(
+        request,
         NotFound(
             "unknown-path",
             f"there is nothing at {excerpt(request.scope['path'])}",
             "see /openapi.json for the paths",
-        )
+        ),
     )
 
 
@@ -154,24 +161,24 @@ def _method(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
     methods = set((error.headers or {}).get("allow", "").split(", ")) - {"OPTIONS"}
     if "GET" in methods:
         methods.add("HEAD")
-    return _respond(MethodNotAllowed(request.scope["path"], ", ".join(sorted(methods))))
+    return _respond(request, MethodNotAllowed(request.scope["path"], ", ".join(sorted(methods))))
 
 
 def _client(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     if error.status_code == 413:
         return _respond(
-            TooLarge("body-too-large", "the body is over the limit", "send less at once")
+            request, TooLarge("body-too-large", "the body is over the limit", "send less at once")
         )
     if error.status_code >= 500:
         if "disconnected" not in error.detail:  # a caller that hung up is no bug, and hears nothing
             log_bug(request.scope["path"], error)
-        return _respond(internal_error())
-    return _respond(Malformed("bad-request", str(error.detail), "see /openapi.json"))
+        return _respond(request, internal_error())
+    return _respond(request, Malformed("bad-request", str(error.detail), "see /openapi.json"))
 
 
 def _bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     log_bug(request.scope["path"], error)
-    return _respond(internal_error())
+    return _respond(request, internal_error())
 
 
 HANDLERS: ExceptionHandlersMap = {

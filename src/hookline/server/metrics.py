@@ -27,9 +27,9 @@ from hookline.core.tally import Histogram
 from hookline.send.engine import Engine
 from hookline.send.figures import Reading
 
-__all__ = ["CONTENT_TYPE", "MAX_INTEGRATIONS", "metrics_text", "render"]
+__all__ = ["MAX_INTEGRATIONS", "MEDIA_TYPE", "metrics_text", "render"]
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+MEDIA_TYPE: Final = "text/plain; version=0.0.4"  # the framework adds the charset
 MAX_INTEGRATIONS: Final = 1_000  # series that have one for each integration show the highest
 
 SECOND: Final = 1_000_000
@@ -174,13 +174,13 @@ def _retention(reading: Reading) -> Iterator[Metric]:
 
 
 def _timeouts(reading: Reading) -> Iterator[Metric]:
-    if reading.timeouts is None or reading.timeouts_limit is None:
-        return
     yield _gauge(
         "hookline_timeouts_limit",
-        "Timeouts within the window that unsubscribe an integration.",
+        "Timeouts within the window that unsubscribe an integration; 0: none do.",
         reading.timeouts_limit,
     )
+    if reading.timeouts is None:
+        return
     family = GaugeMetricFamily(
         "hookline_timeouts_in_window",
         f"Timeouts of an integration within the window, where there are any; the {MAX_INTEGRATIONS} "

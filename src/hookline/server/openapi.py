@@ -13,9 +13,11 @@ from litestar import Litestar, MediaType, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta
 
+from hookline.core.scopes import Scope
 from hookline.send.intake import Limits
 from hookline.server.body import taken_by
 from hookline.server.errors import ErrorBody
+from hookline.server.keys import needed_for
 from hookline.server.publish import Accepted, AcceptedBatch, Warned
 
 __all__ = ["openapi_route"]
@@ -79,11 +81,13 @@ def _document(app: Litestar, limits: Limits) -> dict[str, Any]:
         schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
         content = {"application/json": {"schema": schema}}
         paths[path][method]["requestBody"] = {"required": True, "content": content}
-    paths.update(_publish_paths(limits))
+    publishing = _publish_paths(limits)
+    paths.update(publishing)
     for path, item in paths.items():
-        for operation in item.values():
+        for method, operation in item.items():
             if isinstance(operation, dict):
-                _finish(path, operation)
+                scope = Scope.PUBLISH if path in publishing else needed_for(method.upper())
+                _finish(path, operation, scope)
     return document
 
 
@@ -97,7 +101,7 @@ def _bodies(app: Litestar) -> Iterator[tuple[str, str, type[msgspec.Struct]]]:
                     yield route.path_format, method.lower(), kind
 
 
-def _finish(path: str, operation: dict[str, Any]) -> None:
+def _finish(path: str, operation: dict[str, Any], scope: Scope) -> None:
     # The framework documents its own 400; ours has one shape for every refusal.
     responses = operation.setdefault("responses", {})
     for status in [status for status in responses if status.startswith(("4", "5"))]:
@@ -110,7 +114,8 @@ def _finish(path: str, operation: dict[str, Any]) -> None:
         if parameter["in"] == "path" and parameter["name"] in _PATTERNS:
             parameter["schema"]["pattern"] = _PATTERNS[parameter["name"]]
     if path not in _OPEN:
-        operation["security"] = [{"key": []}]
+        # OpenAPI 3.1 lets any scheme name the roles that an operation needs; admin opens each.
+        operation["security"] = [{"key": [scope.value]}]
 
 
 def _publish_paths(limits: Limits) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
+from hookline.core import scopes
 from hookline.core.errors import HooklineError, Malformed, TooLarge
+from hookline.core.masking import Mask
 from hookline.core.registration import check_organization
 from hookline.send.intake import Limits, read_batch, read_event
 from hookline.send.publish import Publisher
@@ -65,10 +67,11 @@ _encoder = msgspec.json.Encoder()
 class PublishRoutes:
     """``POST …/organizations/{organization}/events`` and ``…/events/batch``."""
 
-    def __init__(self, publisher: Publisher, keys: KeyRing, limits: Limits):
+    def __init__(self, publisher: Publisher, keys: KeyRing, limits: Limits, mask: Mask):
         self._publisher = publisher
         self._keys = keys
         self._limits = limits
+        self._mask = mask
 
     @staticmethod
     def matches(scope: Scope) -> bool:
@@ -83,12 +86,12 @@ class PublishRoutes:
         except _Gone:
             return
         except HooklineError as error:
-            status, body = error.status, error_bytes(error)
+            status, body = error.status, error_bytes(error, self._mask)
             more = error_headers(error).items()
             headers += [(name.lower().encode(), value.encode()) for name, value in more]
         except Exception as error:
             log_bug(scope["path"], error)
-            status, body = 500, error_bytes(internal_error())
+            status, body = 500, error_bytes(internal_error(), self._mask)
         headers.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -105,23 +108,44 @@ class PublishRoutes:
                 content_type = value
             elif name == b"content-length":
                 length = _length(value)
-        self._keys.check(authorization)
+        admitted = self._admit(authorization)
         match = _PATH.fullmatch(scope["path"])
         assert match is not None, "matches() came first"  # noqa: S101
         organization = check_organization(match[1], where=None)
         if match[2]:
-            return await self._batch(organization, content_type, length, receive)
+            return await self._batch(organization, content_type, length, receive, admitted)
         check_type(content_type, (JSON,))
         body = await _read(receive, length, 2 * self._limits.data_bytes + 65_536)
+        admitted()
         submission = read_event(body, self._limits)
         (recorded,) = await self._publisher.publish(organization, (submission,))
         return _encoder.encode(_accepted(recorded))
 
+    def _admit(self, authorization: bytes) -> Callable[[], None]:
+        """Let a publisher through; what is returned does so again, if a key was revoked meanwhile.
+
+        A body may take long to come in, and many may have been begun before a key was revoked.
+        """
+        self._keys.check(authorization, scopes.Scope.PUBLISH)
+        seen = self._keys.changes
+
+        def again() -> None:
+            if self._keys.changes != seen:
+                self._keys.check(authorization, scopes.Scope.PUBLISH)
+
+        return again
+
     async def _batch(
-        self, organization: str, content_type: bytes, length: int, receive: Receive
+        self,
+        organization: str,
+        content_type: bytes,
+        length: int,
+        receive: Receive,
+        admitted: Callable[[], None],
     ) -> bytes:
         kind = check_type(content_type, (JSON, NDJSON))
         body = await _read(receive, length, MAX_BATCH_BYTES)
+        admitted()
         ndjson = kind == NDJSON
         submissions = read_batch(body, ndjson=ndjson, limits=self._limits)
         recorded = await self._publisher.publish(organization, submissions, batch=True)

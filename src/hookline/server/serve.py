@@ -12,6 +12,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hookline.core.errors import Malformed, UsageError
+from hookline.core.masking import Mask
+from hookline.core.scopes import Scope
 from hookline.core.secret import Secret
 from hookline.send.attempt_log import AttemptLog, Lines
 from hookline.send.engine import Engine, EngineConfig
@@ -103,10 +105,11 @@ def _config(settings: Settings, lines: Lines | None) -> EngineConfig:
 async def _first_key(engine: Engine, keys: KeyRing, settings: Settings) -> Secret | None:
     known = await engine.store.api_keys()
     made = None
-    if settings.api_key is None and all(key.revoked_at is not None for key in known):
-        _, made = await engine.registry.create_key("first")
-        known = await engine.store.api_keys()
-    keys.load(known)
+    keys.add(*known)
+    admins = (key for key in known if key.revoked_at is None and Scope.ADMIN in key.scopes)
+    if settings.api_key is None and not any(admins):
+        first, made = await engine.registry.create_key("first")
+        keys.add(first)
     return made
 
 
@@ -148,7 +151,8 @@ class Protocol(HttpToolsProtocol):
         body = error_bytes(
             Malformed(
                 "not-http", "this is not an HTTP/1.1 request", "check the client or the proxy"
-            )
+            ),
+            Mask(),
         )
         head = (
             "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
@@ -211,7 +215,8 @@ class _Stopper:
 
 
 def _server(engine: Engine, keys: KeyRing, settings: Settings) -> _Server:
-    app = make_app(engine, keys, Limits(data_bytes=settings.max_data_bytes))
+    limits = Limits(data_bytes=settings.max_data_bytes)
+    app = make_app(engine, keys, limits, Mask(settings.secrets()))
     config = uvicorn.Config(
         app,
         http=Protocol,

@@ -14,7 +14,7 @@ Engines never see this module; the server hands them the few values that they ne
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -263,6 +263,12 @@ class Settings:
         return Rules(
             self.unsubscribe_timeouts, self.unsubscribe_hours * HOUR, self.unsubscribe_days
         )
+
+    def secrets(self) -> tuple[Secret, ...]:
+        """Return the values that must be shown nowhere, for who searches what is said."""
+        values = [getattr(self, name) for name in _TABLE]
+        values += [getattr(v, part.name) for v in values if is_dataclass(v) for part in fields(v)]
+        return tuple(value for value in values if isinstance(value, Secret))
 
     def sqlite_path(self) -> Path:
         """Return the file of the database.

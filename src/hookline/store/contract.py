@@ -32,12 +32,14 @@ from hookline.core.model import Attempt, Delivery, Event, Installation, Integrat
 from hookline.core.notice import Notice
 from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import Verdict
+from hookline.store.credentials import ApiKey, Credentials, Erased, SealedSecret
 from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
 
 __all__ = [
     "ApiKey",
     "AttemptBody",
     "DeliveryFilter",
+    "Erased",
     "IntegrationHealth",
     "Leased",
     "Leases",
@@ -49,6 +51,7 @@ __all__ = [
     "Recorded",
     "Recovery",
     "Route",
+    "SealedSecret",
     "Settled",
     "Settlement",
     "Store",
@@ -224,14 +227,17 @@ class IntegrationHealth(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a dispatcher must know of an integration to make its requests."""
+    """What a dispatcher must know of an integration to make its requests.
+
+    ``secrets``: the oldest first; expired ones may be among them until they are erased.
+    """
 
     integration_id: int
     uuid: str
     slug: str
     webhook_url: str
     policy: Policy
-    sealed_secret: bytes
+    secrets: tuple[SealedSecret, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,17 +271,6 @@ class NewInstallation:
 
 
 @dataclass(frozen=True, slots=True)
-class ApiKey:
-    """A key of the HTTP API; the key itself is kept nowhere."""
-
-    id: int
-    name: str
-    digest: bytes
-    created_at: int
-    revoked_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class DeliveryFilter:
     """Which deliveries to list, newest first; ``before`` is the last id of the page before."""
 
@@ -296,7 +291,7 @@ class AttemptBody:
     tail: bytes
 
 
-class Store(Protocol):
+class Store(Credentials, Protocol):
     """The durable state. Instants are µs since the epoch; ids of 16 bytes are UUIDs."""
 
     # -- the way out ------------------------------------------------------------------------------
@@ -311,11 +306,12 @@ class Store(Protocol):
         ...
 
     async def lease(
-        self, *, limit: int, slow_limit: int, now: int, until: int, token: int
+        self, *, limit: int, slow_limit: int, each: int, now: int, until: int, token: int
     ) -> Leases:
         """Hand out due deliveries under ``token``, by turns.
 
-        At most ``limit``, and besides at most ``slow_limit`` of integrations that only time out.
+        At most ``limit``, and besides at most ``slow_limit`` of integrations that only time out; and
+        no integration gets any with which it had more than ``each`` under way.
         """
         ...
 
@@ -468,7 +464,7 @@ class Store(Protocol):
         """What a dispatcher must know of these integrations, deleted ones included."""
         ...
 
-    # -- resources, keys, facts -------------------------------------------------------------------
+    # -- resources, facts -------------------------------------------------------------------------
 
     async def define_resource(self, name: str, actions: tuple[str, ...], now: int) -> None:
         """Register a publisher's resource. Raises ``Conflict`` where it exists."""
@@ -476,18 +472,6 @@ class Store(Protocol):
 
     async def resources(self) -> dict[str, tuple[str, ...]]:
         """The registered resources and their actions."""
-        ...
-
-    async def add_api_key(self, name: str, digest: bytes, now: int) -> ApiKey:
-        """Keep a key's digest."""
-        ...
-
-    async def api_keys(self) -> list[ApiKey]:
-        """All keys, revoked ones included."""
-        ...
-
-    async def revoke_api_key(self, key_id: int, now: int) -> bool:
-        """Revoke it; whether there was such a key in force."""
         ...
 
     async def fact(self, name: str) -> str | None:
@@ -537,6 +521,10 @@ class Store(Protocol):
 
     async def backlog(self) -> Backlog:
         """What waits. It looks at each waiting delivery's place in an index: not for every second."""
+        ...
+
+    async def timeout_counts(self, now: int, span_us: int) -> dict[str, int]:
+        """How many timeouts count within the span, by slug; those that have none are not in it."""
         ...
 
     async def purge(self, ages: Ages, cursor: bytes, limit: int) -> Purged:

@@ -7,7 +7,8 @@ from litestar.params import PathParameter
 
 from hookline.core.resources import DOCUMENTED, NOTICES
 from hookline.server.api.injected import Call, TheEngine, TheKeys
-from hookline.server.api.shapes import KeyCreated, KeyIn, KeyOut, ResourceIn, ResourceOut
+from hookline.server.api.secret_shapes import KeyCreated, KeyIn, KeyOut
+from hookline.server.api.shapes import ResourceIn, ResourceOut
 from hookline.server.body import read, takes
 
 __all__ = ["Keys", "Resources"]
@@ -43,10 +44,14 @@ class Keys(Controller):
 
     @post(summary="Make a key", status_code=201, opt=takes(KeyIn))
     async def create(self, request: Call, engine: TheEngine, keys: TheKeys) -> KeyCreated:
-        """Make a key of this API; it is in this answer and nowhere else."""
+        """Make a key of this API; it is in this answer and nowhere else.
+
+        Its scopes say what it opens: ``publish`` the two calls that hand in events, ``read`` every GET,
+        ``admin`` everything.
+        """
         data = await read(request, KeyIn)
-        made, key = await engine.registry.create_key(data.name)
-        keys.load(await engine.store.api_keys())
+        made, key = await engine.registry.create_key(data.name, data.scopes)
+        keys.add(made)
         return KeyCreated.made(made, key.reveal())
 
     @get(summary="List keys")
@@ -56,6 +61,9 @@ class Keys(Controller):
 
     @delete("/{id:int}", summary="Revoke a key")
     async def revoke(self, id: KeyId, engine: TheEngine, keys: TheKeys) -> None:  # noqa: A002
-        """Revoke a key; requests with it are refused from now on."""
-        await engine.registry.revoke_key(id)
-        keys.load(await engine.store.api_keys())
+        """Revoke a key; requests with it are refused from now on.
+
+        The last one with the scope admin stays, unless the server has a HOOKLINE_API_KEY.
+        """
+        await engine.registry.revoke_key(id, keep_admin=not keys.has_fixed)
+        keys.revoke(id)

@@ -3,7 +3,7 @@
 from litestar import MediaType, Response, get
 
 from hookline.server.api.injected import TheEngine
-from hookline.server.metrics import CONTENT_TYPE, metrics_text
+from hookline.server.metrics import MEDIA_TYPE, metrics_text
 
 __all__ = ["metrics"]
 
@@ -14,4 +14,4 @@ async def metrics(engine: TheEngine) -> Response[bytes]:
 
     Let Prometheus send a key: ``authorization: {credentials: <key>}`` in its scrape configuration.
     """
-    return Response(await metrics_text(engine), media_type=CONTENT_TYPE)
+    return Response(await metrics_text(engine), media_type=MEDIA_TYPE)

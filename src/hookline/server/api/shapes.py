@@ -10,7 +10,6 @@ from hookline.core.instants import isoformat
 from hookline.core.resources import Resource
 from hookline.core.schedule import DEFAULT_SCHEDULE
 from hookline.send.registry import Registered
-from hookline.store.contract import ApiKey
 
 __all__ = [
     "ActorIn",
@@ -23,11 +22,9 @@ __all__ = [
     "IntegrationIn",
     "IntegrationOut",
     "IntegrationPage",
-    "KeyCreated",
-    "KeyIn",
-    "KeyOut",
     "ResourceIn",
     "ResourceOut",
+    "ShownOnce",
     "given",
 ]
 
@@ -59,6 +56,13 @@ class RateLimit(msgspec.Struct, forbid_unknown_fields=True):
 
     number: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": 10_000})]
     per: Literal["second", "minute"]
+
+
+class ShownOnce(msgspec.Struct):
+    """An answer that shows a secret; whatever prints the object itself does not."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
 
 
 class IntegrationIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -135,7 +139,7 @@ def _installation(installation: model.Installation) -> dict[str, Any]:
     }
 
 
-class InstalledOut(InstallationOut, kw_only=True):
+class InstalledOut(InstallationOut, ShownOnce, kw_only=True):
     """A new installation, with the grant code that is shown only now."""
 
     code: str
@@ -218,7 +222,7 @@ def _rate_limit(limit: rate.RateLimit | None) -> RateLimit | None:
     return None if limit is None else RateLimit(limit.number, limit.per.value)
 
 
-class IntegrationCreated(IntegrationOut, kw_only=True):
+class IntegrationCreated(IntegrationOut, ShownOnce, kw_only=True):
     """A new integration, with the client secret that is shown only now."""
 
     client_secret: str
@@ -277,43 +281,3 @@ class ResourceOut(msgspec.Struct):
         return cls(
             resource.name, list(resource.actions), resource.routing.value, resource.documented
         )
-
-
-class KeyIn(msgspec.Struct, forbid_unknown_fields=True):
-    """A key to make."""
-
-    name: Name
-
-
-class KeyOut(msgspec.Struct, kw_only=True):
-    """A key of the API; the key itself is not kept."""
-
-    id: int
-    name: str
-    created_at: Instant
-    revoked_at: Instant | None
-
-    @classmethod
-    def of(cls, key: ApiKey) -> "KeyOut":
-        """From the value."""
-        return cls(**_key(key))
-
-
-def _key(key: ApiKey) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "name": key.name,
-        "created_at": isoformat(key.created_at),
-        "revoked_at": None if key.revoked_at is None else isoformat(key.revoked_at),
-    }
-
-
-class KeyCreated(KeyOut, kw_only=True):
-    """A new key, shown only now."""
-
-    key: str
-
-    @classmethod
-    def made(cls, key: ApiKey, text: str) -> "KeyCreated":
-        """From the value and the key's text."""
-        return cls(**_key(key), key=text)

@@ -30,7 +30,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from hookline.core.gate import Closed, Gate
-from hookline.core.pace import Pace
+from hookline.core.pace import WIDEST, Pace
 from hookline.core.rate import Period, RateLimit
 from hookline.core.unsubscribing import Health
 from hookline.store.sqlite.database import QUERIES
@@ -76,9 +76,12 @@ def _gate(row: Row) -> Gate:
     )
 
 
-def write_gates(connection: Connection, gates: Sequence[Gate], now: int) -> set[int]:
+def write_gates(
+    connection: Connection, gates: Sequence[Gate], now: int, each: int = WIDEST
+) -> set[int]:
     """Keep gates as they are now, and let on those lanes that there is room for.
 
+    Lanes that only ``each`` keeps back are let on by the end of an attempt of their integration.
     Returns the organizations whose lines changed.
     """
     waited_at = {row[0] for row in _of(connection, "with_lanes_gated", gates)}
@@ -87,10 +90,10 @@ def write_gates(connection: Connection, gates: Sequence[Gate], now: int) -> set[
     for gate in gates:
         opens_at = None
         if gate.integration_id in waited_at:
-            room = gate.room(now)
+            room = gate.room(now, each)
             if room:  # whoever has to stay is let on after those who go now
                 touched |= let_on(connection, gate.integration_id, room, now)
-            else:
+            elif not gate.room(now):
                 opens_at = gate.opens_at(now)
         rows.append(_gate_row(gate, opens_at))
     execute_rows(connection, "write_gates", rows)

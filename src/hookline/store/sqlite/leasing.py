@@ -27,10 +27,17 @@ LOOKED_AT_ONCE = 32  # organizations whose lines are read together
 
 
 def lease(
-    connection: Connection, *, limit: int, slow_limit: int, now: int, until: int, token: int
+    connection: Connection,
+    *,
+    limit: int,
+    slow_limit: int,
+    each: int,
+    now: int,
+    until: int,
+    token: int,
 ) -> Leases:
     """Hand out due deliveries under ``token``; of the slow line at most ``slow_limit``."""
-    work = _Lease(connection, now, token)
+    work = _Lease(connection, now, token, each)
     work.open_gates(limit)
     work.serve(slow=False, limit=limit)
     slow_room = min(slow_limit, limit - len(work.leased))
@@ -62,6 +69,7 @@ class _Lease:
     connection: Connection
     now: int
     token: int
+    each: int
     leased: list[Leased] = field(default_factory=list)
     _gates: dict[int, Gate] = field(default_factory=dict)
     _lanes_left: Counter[int] = field(default_factory=Counter)  # at each gate, in this line
@@ -124,13 +132,13 @@ class _Lease:
             if left <= 0:
                 return
             gate = self._gates[integration]
-            room = -(-gate.room(self.now) // self._lanes_left[integration])
+            room = -(-gate.room(self.now, self.each) // self._lanes_left[integration])
             self._lanes_left[integration] -= 1
             most = min(_share(left, len(line) - index, limit), 1 if ordered else room, room)
             taken = self._take((organization, integration), most, slow=slow)
             gate.take(taken, self.now)
             served = (organization, integration, taken)
-            (self._open if gate.room(self.now) else self._shut).append(served)
+            (self._open if gate.room(self.now, self.each) else self._shut).append(served)
 
     def _take(self, lane: Lane, most: int, *, slow: bool) -> int:
         if most <= 0:
@@ -147,7 +155,7 @@ class _Lease:
         )
         execute_rows(connection, "served_lanes", self._open, (self.now,))
         execute_rows(connection, "gate_lanes", self._shut, (self.now,))
-        let_go = write_gates(connection, list(self._gates.values()), self.now)
+        let_go = write_gates(connection, list(self._gates.values()), self.now, self.each)
         for slow, organizations in self._turns.items():
             ends = [(each,) for each in organizations]
             execute_rows(connection, "end_turns", ends, (self.now, slow))

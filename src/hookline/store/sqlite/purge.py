@@ -19,7 +19,7 @@ from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.rows import Row, execute_rows
 from hookline.store.upkeep import Ages, Purged
 
-__all__ = ["backlog", "purge"]
+__all__ = ["purge"]
 
 Connection = sqlite3.Connection
 
@@ -37,12 +37,6 @@ class _Chunk(NamedTuple):
         """As the queries name them."""
         floor = uuid7_floor(max(self.before, 0))
         return {"after": self.after, "before": self.before, "floor": floor, "limit": self.limit}
-
-
-def backlog(connection: Connection) -> tuple[int, bytes | None, int | None]:
-    """How many deliveries wait, the one recorded first, and when the first is due."""
-    row: tuple[int, bytes | None, int | None] = connection.execute(QUERIES["backlog"]).fetchone()
-    return row
 
 
 def purge(connection: Connection, ages: Ages, cursor: bytes, limit: int) -> Purged:

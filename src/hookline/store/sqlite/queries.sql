@@ -143,13 +143,22 @@ JOIN integrations AS n ON n.id = i.integration_id
 WHERE o.slug = ? ORDER BY i.id
 
 -- routes --
--- What a dispatcher must know of integrations: the newest secret signs.
+-- What a dispatcher must know of integrations, but their secrets.
 SELECT
-    n.id, n.uuid, n.slug, n.webhook_url, s.sealed,
+    n.id, n.uuid, n.slug, n.webhook_url,
     n.timeout_ms, n.max_in_flight, n.retry_schedule, n.body_encoding, n.rate_number, n.rate_per, n.ordered
 FROM integrations AS n
-JOIN secrets AS s ON s.id = (SELECT max(id) FROM secrets WHERE integration_id = n.id)
 WHERE n.id IN (VALUES {rows})
+
+-- secrets --
+-- The client secrets of integrations: the newest of each, and the one before during a rotation; those
+-- before are erased.
+SELECT s.integration_id, s.id, s.created_at, r.expires_at, coalesce(r.chosen, 0), s.sealed
+FROM secrets AS s LEFT JOIN rotations AS r ON r.secret_id = s.id
+WHERE s.integration_id IN (VALUES {rows}) AND (
+    r.secret_id IS NOT NULL
+    OR s.id = (SELECT max(id) FROM secrets WHERE integration_id = s.integration_id)
+)
 
 -- event_columns --
 -- An event with its plan, as every read of one selects it.

@@ -1,4 +1,4 @@
-"""Integrations, installations, resources and keys, in SQL."""
+"""Integrations, installations and resources, in SQL."""
 
 import json
 import sqlite3
@@ -20,20 +20,18 @@ from hookline.core.rate import Period, RateLimit
 from hookline.core.schedule import RetrySchedule
 from hookline.core.unsubscribing import Reason
 from hookline.store.contract import (
-    ApiKey,
     NewEvent,
     NewInstallation,
     NewIntegration,
     Route,
 )
+from hookline.store.sqlite.credentials import secrets_of
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.lanes import read_gates, refresh, shut, write_gates
 from hookline.store.sqlite.outbound import record
 from hookline.store.sqlite.rows import fetch_rows
 
 __all__ = [
-    "add_api_key",
-    "api_keys",
     "candidates",
     "create_installation",
     "create_integration",
@@ -45,7 +43,6 @@ __all__ = [
     "installations",
     "integration",
     "integrations",
-    "revoke_api_key",
     "routes",
     "update_integration",
 ]
@@ -285,8 +282,12 @@ def candidates(connection: Connection, organization: str) -> tuple[int | None, l
 
 def routes(connection: Connection, integration_ids: Sequence[int]) -> list[Route]:
     """What a dispatcher must know of these integrations, deleted ones included."""
+    secrets = secrets_of(connection, integration_ids)
     rows = fetch_rows(connection, "routes", [(each,) for each in integration_ids])
-    return [Route(row[0], row[1], row[2], row[3], _policy(*row[5:]), row[4]) for row in rows]
+    return [
+        Route(row[0], row[1], row[2], row[3], _policy(*row[4:]), secrets.get(row[0], ()))
+        for row in rows
+    ]
 
 
 def define_resource(connection: Connection, name: str, actions: tuple[str, ...], now: int) -> None:
@@ -309,26 +310,6 @@ def resources(connection: Connection) -> dict[str, tuple[str, ...]]:
     """The registered resources and their actions."""
     rows = connection.execute("SELECT name, actions FROM resources ORDER BY name")
     return {name: tuple(json.loads(actions)) for name, actions in rows}
-
-
-def add_api_key(connection: Connection, name: str, digest: bytes, now: int) -> ApiKey:
-    """Keep a key's digest."""
-    cursor = connection.execute(
-        "INSERT INTO api_keys (name, digest, created_at) VALUES (?, ?, ?)", (name, digest, now)
-    )
-    return ApiKey(int(cursor.lastrowid or 0), name, digest, now, None)
-
-
-def api_keys(connection: Connection) -> list[ApiKey]:
-    """All keys, revoked ones included."""
-    sql = "SELECT id, name, digest, created_at, revoked_at FROM api_keys ORDER BY id"
-    return [ApiKey(*row) for row in connection.execute(sql)]
-
-
-def revoke_api_key(connection: Connection, key_id: int, now: int) -> bool:
-    """Revoke it; whether there was such a key in force."""
-    sql = "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"
-    return bool(connection.execute(sql, (now, key_id)).rowcount)
 
 
 def _policy(

@@ -12,11 +12,14 @@ from hookline.core.errors import Conflict, Unavailable
 from hookline.core.matching import Candidate
 from hookline.core.model import Attempt, Delivery, Event, Installation, Integration
 from hookline.core.notice import Notice
+from hookline.core.rotation import SignWith
+from hookline.core.scopes import Scope
 from hookline.core.unsubscribing import Rules
 from hookline.store.contract import (
     ApiKey,
     AttemptBody,
     DeliveryFilter,
+    Erased,
     IntegrationHealth,
     Leases,
     NewEvent,
@@ -26,10 +29,12 @@ from hookline.store.contract import (
     Recorded,
     Recovery,
     Route,
+    SealedSecret,
     Settled,
     Settlement,
 )
 from hookline.store.sqlite import (
+    credentials,
     database,
     lanes,
     leasing,
@@ -39,6 +44,7 @@ from hookline.store.sqlite import (
     registry,
     settling,
     subscriptions,
+    watching,
 )
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.writer import Writer
@@ -69,6 +75,7 @@ class SqliteStore:
         self._reading = threading.local()
         self._connections: list[Connection] = []
         self._refused = False  # whether the last events could not be recorded
+        self._to_fold = True  # the log may hold what the last process erased
 
     @classmethod
     async def open(cls, path: Path, now: int) -> "SqliteStore":
@@ -136,11 +143,17 @@ class SqliteStore:
         return answers
 
     async def lease(
-        self, *, limit: int, slow_limit: int, now: int, until: int, token: int
+        self, *, limit: int, slow_limit: int, each: int, now: int, until: int, token: int
     ) -> Leases:
         return await self._write(
             lambda c: leasing.lease(
-                c, limit=limit, slow_limit=slow_limit, now=now, until=until, token=token
+                c,
+                limit=limit,
+                slow_limit=slow_limit,
+                each=each,
+                now=now,
+                until=until,
+                token=token,
             ),
             durable=False,
             brief=limit <= BRIEF_ROWS,
@@ -261,6 +274,42 @@ class SqliteStore:
     async def routes(self, integration_ids: Sequence[int]) -> list[Route]:
         return await self._read(lambda c: registry.routes(c, integration_ids))
 
+    # -- client secrets ---------------------------------------------------------------------------
+
+    async def secrets(self, integration_id: int) -> list[SealedSecret]:
+        found = await self._read(lambda c: credentials.secrets_of(c, [integration_id]))
+        return list(found.get(integration_id, ()))
+
+    async def rotate_secret(
+        self, integration_id: int, sealed: bytes, *, now: int, until: int, sign_with: SignWith
+    ) -> None:
+        await self._write(
+            lambda c: credentials.rotate_secret(
+                c, integration_id, sealed, now=now, until=until, sign_with=sign_with
+            )
+        )
+        self._to_fold = True
+
+    async def choose_secret(self, integration_id: int, sign_with: SignWith, now: int) -> None:
+        await self._write(lambda c: credentials.choose_secret(c, integration_id, sign_with, now))
+
+    async def erase_secrets(self, now: int) -> Erased:
+        count = await self._write(lambda c: credentials.erase_expired(c, now))
+        if count or self._to_fold:
+            self._to_fold = False  # set again by whoever erases meanwhile
+            done = False
+            try:
+                done = await asyncio.to_thread(self._fold)
+            finally:
+                self._to_fold = self._to_fold or not done
+        return Erased(count, not self._to_fold, await self._read(credentials.next_expiry))
+
+    def _fold(self) -> bool:
+        try:
+            return database.fold(self._path)
+        except sqlite3.DatabaseError as trouble:
+            raise database.unavailable(trouble) from trouble
+
     # -- resources, keys, facts -------------------------------------------------------------------
 
     async def define_resource(self, name: str, actions: tuple[str, ...], now: int) -> None:
@@ -269,14 +318,18 @@ class SqliteStore:
     async def resources(self) -> dict[str, tuple[str, ...]]:
         return await self._read(registry.resources)
 
-    async def add_api_key(self, name: str, digest: bytes, now: int) -> ApiKey:
-        return await self._write(lambda c: registry.add_api_key(c, name, digest, now))
+    async def add_api_key(
+        self, name: str, digest: bytes, scopes: tuple[Scope, ...], now: int
+    ) -> ApiKey:
+        return await self._write(lambda c: credentials.add_api_key(c, name, digest, scopes, now))
 
     async def api_keys(self) -> list[ApiKey]:
-        return await self._read(registry.api_keys)
+        return await self._read(credentials.api_keys)
 
-    async def revoke_api_key(self, key_id: int, now: int) -> bool:
-        return await self._write(lambda c: registry.revoke_api_key(c, key_id, now))
+    async def revoke_api_key(self, key_id: int, now: int, *, keep_admin: bool) -> bool:
+        return await self._write(
+            lambda c: credentials.revoke_api_key(c, key_id, now, keep_admin=keep_admin)
+        )
 
     async def fact(self, name: str) -> str | None:
         def job(connection: Connection) -> str | None:
@@ -316,7 +369,10 @@ class SqliteStore:
         return self._writer.tally
 
     async def backlog(self) -> Backlog:
-        return await self._read(lambda c: Backlog(*purge.backlog(c)))
+        return await self._read(watching.backlog)
+
+    async def timeout_counts(self, now: int, span_us: int) -> dict[str, int]:
+        return await self._read(lambda c: watching.timeout_counts(c, now, span_us))
 
     async def purge(self, ages: Ages, cursor: bytes, limit: int) -> Purged:
         # Not durable: what comes back after a power failure is deleted by the next sweep.

@@ -17,6 +17,20 @@ DELETE FROM timeouts WHERE integration_id = ? AND number <= ?
 SELECT count(*) FROM timeouts AS t JOIN gates AS g USING (integration_id)
 WHERE t.integration_id = :integration_id AND t.number > g.counted_from AND t.at > :since
 
+-- timing_out --
+-- The integrations whose newest timeout is in the span: the numbers of the oldest and of the newest that may
+-- count. (How many do is found by halves: the numbers are in the order of time.)
+SELECT
+    n.slug, g.integration_id,
+    max(g.counted_from + 1, (
+        SELECT min(o.number) FROM timeouts AS o WHERE o.integration_id = g.integration_id
+    )),
+    g.timeouts
+FROM gates AS g
+CROSS JOIN timeouts AS t ON t.integration_id = g.integration_id AND t.number = g.timeouts
+CROSS JOIN integrations AS n ON n.id = g.integration_id AND n.deleted_at IS NULL
+WHERE g.timeouts > g.counted_from AND t.at > :since
+
 -- unsubscribe --
 -- It receives no more events.
 UPDATE integrations SET unsubscribed_at = ?, unsubscribe_reason = ?, unsubscribe_detail = ?
