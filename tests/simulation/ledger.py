@@ -67,6 +67,7 @@ class Sent:
     lease: int
     started_at: int
     body: bytes
+    signature: str
     policy: Policy
     together: int
     all_together: int

@@ -1,11 +1,11 @@
-"""What bounds attempts: policy and cap, the rate, the order."""
+"""What bounds attempts: policy and cap, the rate, the order; and by which secret they are signed."""
 
 from collections import defaultdict, deque
 from typing import Any
 
 from tests.simulation.ledger import Due, Ledger, Sent
 
-from hookline.core.model import Policy
+from hookline.core.signing import sign
 from hookline.send.dispatch import Limits
 
 __all__ = ["examine", "in_force", "made_to_wait_again"]
@@ -25,6 +25,7 @@ def examine(ledger: Ledger, limits: Limits) -> None:
             ledger.complain(
                 "the cap", f"{sent.together} under way at {sent.integration}, of at most {cap}"
             )
+        _the_signature(ledger, sent)
         if sent.all_together > limits.max_in_flight or sent.slow_together > limits.slow:
             ledger.complain("all together", f"{sent.all_together}, {sent.slow_together} slow ones")
     by_integration: dict[int, list[Sent]] = defaultdict(list)
@@ -37,18 +38,31 @@ def examine(ledger: Ledger, limits: Limits) -> None:
             _the_order(ledger, sents)
 
 
-def in_force(ledger: Ledger, integration: int, since: int, until: int) -> list[Policy]:
-    """The policies that may have been in force in a span; a change under way counts as both."""
-    last: Any = None
+def in_force(
+    ledger: Ledger, integration: int, since: int, until: int, what: str = "policy"
+) -> list[Any]:
+    """The policies, or secrets, that may have been in force in a span; a change under way is both.
+
+    None stands for one that nobody knows.
+    """
+    last: list[Any] = []
     found = []
     for change in ledger.changes[integration]:
-        if change.what != "policy" or change.value is None:
+        if change.what != what or (change.value is None and what == "policy"):
             continue
         if change.done <= since:
-            last = change.value
+            last = [change.value]
         elif change.begun <= until:
             found.append(change.value)
-    return found if last is None else [last, *found]
+    return [*last, *found]
+
+
+def _the_signature(ledger: Ledger, sent: Sent) -> None:
+    secrets = in_force(ledger, sent.integration, sent.at - AT_ONCE, sent.at, "secret")
+    if not secrets or None in secrets:  # the operators' own, or one that nobody heard
+        return
+    if sent.signature not in [sign(each, sent.body) for each in secrets]:
+        ledger.complain("the secret in force", f"{sent.delivery.hex()} is signed with another")
 
 
 def made_to_wait_again(ledger: Ledger, before: Sent, after: Sent) -> bool:

@@ -12,7 +12,8 @@ import pytest
 
 from hookline.core.gate import Gate
 from hookline.core.verdict import RetryAt, Verdict
-from hookline.send import dispatch
+from hookline.send import attempts
+from hookline.send.directory import Directory
 from hookline.store.contract import Settled
 from hookline.store.sqlite import outbound, settling, subscriptions
 from hookline.store.sqlite.store import SqliteStore
@@ -43,16 +44,16 @@ def _retry_early(patch: Patch) -> None:
         verdict = judge(*arguments, now=now, **named)
         return RetryAt((now + verdict.due) // 2) if isinstance(verdict, RetryAt) else verdict
 
-    judge = dispatch.judge
-    patch.setattr(dispatch, "judge", hasty)
+    judge = attempts.judge
+    patch.setattr(attempts, "judge", hasty)
 
 
 def _new_request_id(patch: Patch) -> None:
     def renamed(*, delivery_id: bytes, **named: Any) -> Any:
         return build(delivery_id=delivery_id[::-1], **named)
 
-    build = dispatch.build
-    patch.setattr(dispatch, "build", renamed)
+    build = attempts.build
+    patch.setattr(attempts, "build", renamed)
 
 
 def _one_timeout_more(patch: Patch) -> None:
@@ -88,8 +89,8 @@ def _forget_the_order(patch: Patch) -> None:
 
 
 def _send_though_unsubscribed(patch: Patch) -> None:
-    def open_anyway(gate: Gate, now: int) -> int:
-        return room(replace(gate, closed=None), now)
+    def open_anyway(gate: Gate, *arguments: Any) -> int:
+        return room(replace(gate, closed=None), *arguments)
 
     room = Gate.room
     patch.setattr(Gate, "room", open_anyway)
@@ -121,10 +122,18 @@ def _overlook_a_lane(patch: Patch) -> None:
     patch.setattr(outbound, "make_ready", blind)
 
 
+def _keep_what_was_read(patch: Patch) -> None:
+    patch.setattr(Directory, "changed", lambda _directory: None)
+
+
 MUTANTS = {
     "ignores the cap": Mutant(_ignore_the_cap, ("the cap",)),
     "ignores the rate": Mutant(_ignore_the_rate, ("the rate",)),
     "retries early": Mutant(_retry_early, ("the verdict",)),
+    "keeps what it read": Mutant(
+        _keep_what_was_read,
+        ("the policy in force", "the secret in force", "everyone who is due one"),
+    ),
     "changes the Request-ID": Mutant(_new_request_id, ("same Request-ID",)),
     "unsubscribes one timeout late": Mutant(_one_timeout_more, ("the unsubscribing rules",)),
     "forgets a settle": Mutant(_forget_a_settle, ("settled once", "counters return to 0")),

@@ -24,6 +24,7 @@ ACTS = {
     "cap": 10,
     "policy": 6,
     "move": 5,
+    "rotate": 6,
     "replay": 20,
     "install": 5,
     "uninstall": 4,
@@ -126,10 +127,13 @@ class Operator:
     async def _register(self, app: App, fields: dict[str, Any]) -> None:
         async def work() -> tuple[Integration, dict[str, str]]:
             registry = self._site.process.registry
+            secret = None  # nobody heard it where an earlier try went through
             try:
-                made = (await registry.create_integration(fields)).integration
-            except Conflict:  # an earlier try went through
+                registered = await registry.create_integration(fields)
+                made, secret = registered.integration, registered.client_secret.reveal()
+            except Conflict:
                 made = await registry.integration(app.slug)
+            self._site.ledger.change("secret", made.id, done=now_us(), value=secret)
             found = await self._site.process.store.installations(integration_id=made.id)
             return made, {each.uuid: each.organization for each in found}
 
@@ -176,6 +180,23 @@ class Operator:
     async def _move(self, app: App) -> None:
         plan = draw_plan(self._dice, self._site.days, "moody")
         await self._update(app, webhook_url=self._site.receivers.add(plan))
+
+    async def _rotate(self, app: App) -> None:
+        change = self._change("secret", app)
+        tries = 0
+
+        async def work() -> str:
+            nonlocal tries
+            tries += 1
+            rotated = await self._site.process.client_secrets.rotate(app.slug, overlap=600)
+            return rotated.client_secret.reveal()
+
+        secret = await self._ask(f"rotate {app.slug}", work)
+        change.done = now_us()
+        if tries == 1:
+            change.value = secret
+        else:  # an earlier try may have gone through, and nobody heard that secret
+            self._change("secret", app, done=now_us(), value=secret)
 
     async def _delete(self, app: App) -> None:
         change = self._change("delete", app)

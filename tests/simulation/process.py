@@ -13,6 +13,7 @@ from tests.simulation.receivers import Receivers, SimulatedSender
 
 from hookline.core.unsubscribing import Rules
 from hookline.send.chores import Chores
+from hookline.send.client_secrets import ClientSecrets
 from hookline.send.clock import SteadyClock, Ticker
 from hookline.send.directory import Directory
 from hookline.send.dispatch import Dispatcher, Limits
@@ -114,9 +115,16 @@ class Process:
         await self.directory.load()
         self.dispatcher.start(self._sender)
         self._running = asyncio.create_task(self.dispatcher.run())
-        beside = (self._chores.run(), self._notifier.run())
+        beside = (self._chores.run(), self._notifier.run(), self.client_secrets.run())
         self._beside = [asyncio.create_task(each) for each in beside]
+        for task in (self._running, *self._beside):
+            task.add_done_callback(self._ended)
         self._ledger.trace.note("start", self.number)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        bug = None if task.cancelled() else task.exception()
+        if bug is not None and self._life.alive:
+            self._ledger.complain("nothing breaks", repr(bug))
 
     def _on_notice(self) -> None:
         self._notifier.wake()
@@ -143,6 +151,14 @@ class Process:
             on_deliveries=self.dispatcher.wake,
             on_chore=self._on_chore,
             on_notice=self._on_notice,
+        )
+        self.client_secrets = ClientSecrets(
+            self.store,
+            self.directory,
+            Vault(b"k" * 32),
+            find=self.registry.integration,
+            clock=self.clock,
+            entropy=self._chance.randbytes,
         )
         self._notifier = Notifier(
             self.store, self.directory, self.publisher, clock=self.clock, mailing=None

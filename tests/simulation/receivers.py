@@ -212,6 +212,7 @@ class SimulatedSender:
             lease=self._leased[leased.id][1],
             started_at=outbound.started_at,
             body=outbound.body,
+            signature=outbound.signature,
             policy=key.route.policy,
             together=self._by_integration[leased.integration_id],
             all_together=len(self._under_way) + 1,
