@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-import io
 import json
 import os
 import socket
 import sqlite3
 import sys
+import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -65,14 +65,20 @@ class Flow:
     async def command(self, *arguments: str, **environ: str) -> None:
         """Run a command in this process, and keep what it prints."""
         given = {"HOOKLINE_API_KEY": OPERATOR, "HOOKLINE_URL": str(self.client.base_url)} | environ
-        printed = io.StringIO()
-        with pytest.MonkeyPatch.context() as patched:
+        with (
+            tempfile.TemporaryFile(
+                "w+", encoding="utf-8"
+            ) as printed,  # the log writes to its number
+            pytest.MonkeyPatch.context() as patched,
+        ):
             for name, value in given.items():
                 patched.setenv(name, value)
             with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
                 await asyncio.to_thread(run, arguments)
-        assert printed.getvalue(), arguments
-        self.said.append((f"hookline {' '.join(arguments)[:30]}", printed.getvalue().encode()))
+            printed.seek(0)
+            said = printed.read()
+        assert said, arguments
+        self.said.append((f"hookline {' '.join(arguments)[:30]}", said.encode()))
 
     def files(self) -> list[tuple[str, bytes]]:
         """Every byte of the database's files but the key's."""

@@ -259,9 +259,9 @@ def resident(pid: int) -> int:
 async def test_memory_stays_flat_while_the_store_is_away(receiver, tmp_path):
     """Sixty megabytes of refused events, and as many ended attempts as may be under way, are no more."""
     released = hold(receiver)
-    in_flight = 32
+    in_flight = 32  # an integration's, unless it says otherwise
     async with (
-        serving(tmp_path, [receiver.port], HOOKLINE_MAX_IN_FLIGHT=str(in_flight)) as server,
+        serving(tmp_path, [receiver.port]) as server,
         server.client() as client,
     ):
         await register(client, receiver)
