@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long check fix bench clean
+.PHONY: help setup demo test test-long simulate check fix bench clean
 
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: $(READY) ## run all tests
 
 test-long: $(READY) ## run all tests, those that take minutes too
 	$(BIN)/python -m pytest -m "long or not long"
+
+simulate: $(READY) ## play simulated days with trouble in them (SEEDS=20, FIRST=1)
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),20) --first $(or $(FIRST),1)
 
 check: $(READY) ## lint, format, types and the doors between the rooms
 	$(BIN)/ruff check .
