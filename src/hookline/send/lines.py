@@ -58,8 +58,13 @@ class LineWriter:
         with self._changed:
             self._closing = True
             self._changed.notify()
-        # A thread that is stuck in a write is left behind: it holds nothing that anybody needs.
         self._thread.join(patience_s)
+        # A thread that is stuck in a write is left behind: it holds nothing that anybody needs. It must
+        # write no more when it comes free, since the descriptor may be somebody else's by then.
+        with self._changed:
+            self._drop(sum(lines for _, lines in self._queue))
+            self._queue.clear()
+            self._queued = 0
 
     def _drop(self, lines: int) -> None:
         self.dropped += lines
