@@ -21,8 +21,8 @@ from hookline.core.verdict import Delivered
 from hookline.send.clock import Ticker, wall_us
 from hookline.send.directory import Directory
 from hookline.send.registry import Registry
-from hookline.store.contract import Leased, Settlement
 from hookline.store.sqlite.store import SqliteStore
+from hookline.store.values import Leased, Settlement
 from hookline.store.vault import Vault, load_key
 
 __all__ = ["measure"]

@@ -1,12 +1,15 @@
 """Real processes where that is the point, and the app called in this one where it is not."""
 
+import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+import structlog
 
 from hookline.cli.children import (
     Receiver,
@@ -43,8 +46,10 @@ def environment(monkeypatch) -> None:
 
 
 @pytest.fixture
-def call(capfdbinary) -> Call:
-    """Run a command in this process."""
+def call(capfdbinary, monkeypatch) -> Iterator[Call]:
+    """Run a command in this process, and leave its logs as they were."""
+    for module in (sys, threading):
+        monkeypatch.setattr(module, "excepthook", module.excepthook)
 
     def run_here(*argv: str) -> Result:
         capfdbinary.readouterr()
@@ -53,7 +58,10 @@ def call(capfdbinary) -> Call:
         out, err = capfdbinary.readouterr()
         return Result(code, out, err.decode())
 
-    return run_here
+    handlers = logging.root.handlers[:]
+    yield run_here
+    logging.root.handlers[:] = handlers
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from hookline.core.outcome import Answered
 from hookline.core.rotation import SignWith
 from hookline.core.signing import matches
 from hookline.send.client_secrets import ClientSecrets
-from hookline.store.contract import DeliveryFilter, Erased
+from hookline.store.credentials import Erased
+from hookline.store.values import DeliveryFilter
 from hookline.store.vault import Vault
 
 SECOND = 1_000_000

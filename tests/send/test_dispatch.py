@@ -10,7 +10,7 @@ from hookline.core.errors import Unavailable
 from hookline.core.lifecycle import State
 from hookline.core.outcome import Answered, Blocked, Counted, Reason, Unanswered
 from hookline.send.slots import Limits, Slots
-from hookline.store.contract import DeliveryFilter
+from hookline.store.values import DeliveryFilter
 
 SECOND = 1_000_000
 

@@ -9,7 +9,7 @@ from hookline.core.errors import Unavailable
 from hookline.core.lifecycle import State
 from hookline.core.outcome import Answered, Counted, Reason, Unanswered
 from hookline.send.slots import Limits
-from hookline.store.contract import DeliveryFilter
+from hookline.store.values import DeliveryFilter
 
 UNSTORABLE = Unanswered(Reason.RESET, "\udcff")  # half of a pair: no UTF-8, so nothing to SQLite
 

@@ -14,7 +14,7 @@ from hookline.core.lifecycle import State
 from hookline.send.clock import wall_us
 from hookline.send.engine import Engine, EngineConfig
 from hookline.send.intake import Limits, Submission, read_event
-from hookline.store.contract import DeliveryFilter
+from hookline.store.values import DeliveryFilter
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND

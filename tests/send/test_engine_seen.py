@@ -15,7 +15,7 @@ from hookline.send.clock import wall_us
 from hookline.send.engine import Engine, EngineConfig
 from hookline.send.intake import Limits, Submission, read_event
 from hookline.send.retention import Keep
-from hookline.store.contract import DeliveryFilter
+from hookline.store.values import DeliveryFilter
 
 DAY = 24 * 60 * 60 * 1_000_000
 

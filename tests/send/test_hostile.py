@@ -32,7 +32,7 @@ from hookline.core.model import BodyEncoding, Policy
 from hookline.core.outcome import Answered, Reason, Unanswered
 from hookline.core.schedule import RetrySchedule
 from hookline.send.sender import HEAD_CAP, RESPONSE_CAP, CurlSender
-from hookline.store.contract import DeliveryFilter
+from hookline.store.values import DeliveryFilter
 
 DAY = datetime.timedelta(days=1)
 ENOUGH_S = 60

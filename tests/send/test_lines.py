@@ -47,9 +47,6 @@ def pipe() -> Iterator[Pipe]:
     for end in (made.read_end, made.write_end):
         with contextlib.suppress(OSError):  # the test closed it
             os.close(end)
-        for thread in threading.enumerate():  # whoever was stuck comes free when nobody can read
-            if thread.name == "hookline-log":
-                thread.join(DEADLINE_S)
 
 
 def notice(lines: int) -> bytes:
@@ -157,3 +154,17 @@ def test_a_descriptor_that_does_not_block(pipe):
     writer.close()
     assert came == b"".join(lines)
     assert writer.dropped == 0
+
+
+def test_it_never_writes_to_another_file(pipe, tmp_path):
+    """Not even where its descriptor was closed, and the number is another file's by now."""
+    lent = os.dup(pipe.write_end)
+    writer = LineWriter(lent, notice)
+    os.close(lent)
+    taken = os.open(tmp_path / "database", os.O_CREAT | os.O_WRONLY)
+    assert taken == lent
+    writer.write(b"a line\n")
+    writer.close()
+    os.close(taken)
+    assert pipe.read_until(b"a line\n") == b"a line\n"
+    assert (tmp_path / "database").read_bytes() == b""

@@ -19,7 +19,7 @@ from hookline.core.notice import NoticeKind
 from hookline.core.outcome import Answered
 from hookline.core.signing import sign
 from hookline.send.notify import Notifier
-from hookline.store.contract import DeliveryFilter
+from hookline.store.values import DeliveryFilter
 
 RETRY_S = 0.02
 OPERATORS = {"organization": "hookline", "resources": ["hookline"]}

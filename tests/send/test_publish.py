@@ -7,7 +7,7 @@ import pytest
 
 from hookline.core.errors import Invalid
 from hookline.core.lifecycle import State
-from hookline.store.contract import DeliveryFilter
+from hookline.store.values import DeliveryFilter
 
 
 @pytest.fixture(autouse=True)

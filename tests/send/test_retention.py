@@ -11,9 +11,9 @@ from hookline.core.lifecycle import State
 from hookline.core.outcome import Answered
 from hookline.send.counts import Counts
 from hookline.send.retention import Keep, Retention
-from hookline.store.contract import DeliveryFilter
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.upkeep import Ages
+from hookline.store.values import DeliveryFilter
 
 DAY = 24 * 60 * 60 * 1_000_000
 TABLES = ("attempts", "deliveries", "events", "plans")

@@ -12,7 +12,7 @@ from hookline.core.notice import NoticeKind
 from hookline.core.outcome import Answered, Reason, Unanswered
 from hookline.core.unsubscribing import Reason as Why
 from hookline.send.subscriptions import Span
-from hookline.store.contract import DeliveryFilter
+from hookline.store.values import DeliveryFilter
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND

@@ -18,7 +18,7 @@ from hookline.server.app import make_app
 from hookline.server.keys import KeyRing, digest_of
 from hookline.server.serve import serving
 from hookline.settings import Settings
-from hookline.store.contract import ApiKey
+from hookline.store.credentials import ApiKey
 
 PUBLISH = "/api/v1/organizations/acme/events"
 PUBLISHING = [

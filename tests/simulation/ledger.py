@@ -10,7 +10,7 @@ from tests.simulation.loop import now_us
 
 from hookline.core.model import Policy
 from hookline.core.outcome import Answered, Counted, Outcome, count
-from hookline.store.contract import NewDelivery, NewEvent, Settlement
+from hookline.store.values import NewDelivery, NewEvent, Settlement
 
 __all__ = ["Accepted", "Change", "Due", "Ledger", "Sent", "Settling", "Submitted", "Trace", "Turn"]
 

@@ -14,10 +14,10 @@ from hookline.core.gate import Gate
 from hookline.core.verdict import RetryAt, Verdict
 from hookline.send import attempts
 from hookline.send.directory import Directory
-from hookline.store.contract import Settled
 from hookline.store.sqlite import outbound, settling, subscriptions
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.sqlite.writer import Writer
+from hookline.store.values import Settled
 
 __all__ = ["MUTANTS", "Mutant"]
 

@@ -9,8 +9,8 @@ from tests.simulation.ledger import Due, Ledger, Settling, Turn
 
 from hookline.core.errors import HooklineError, Unavailable
 from hookline.core.unsubscribing import Rules
-from hookline.store.contract import Leases, NewEvent, Recorded, Settled, Settlement
 from hookline.store.sqlite.store import SqliteStore
+from hookline.store.values import Leases, NewEvent, Recorded, Settled, Settlement
 
 __all__ = ["CrashPoint", "ObservedStore"]
 

@@ -16,6 +16,7 @@ from hookline.core.errors import Conflict, HooklineError, NotFound, Unavailable
 from hookline.core.lifecycle import State
 from hookline.core.model import Integration
 from hookline.core.resources import NOTICES, OPERATORS
+from hookline.send.subscriptions import Span
 
 __all__ = ["Operator"]
 
@@ -251,9 +252,8 @@ class Operator:
         change = self._change("recover", app)
 
         async def work() -> None:
-            await self._site.process.subscriptions.recover(
-                app.slug, since=0, until=None, states=frozenset({State.PARKED})
-            )
+            span = Span(0, None, frozenset({State.PARKED}))
+            await self._site.process.subscriptions.recover(app.slug, span)
 
         await self._ask(f"recover {app.slug}", work)
         await self._recovered(app)

@@ -10,7 +10,7 @@ from tests.simulation.stored import Stored, StoredNotice
 from hookline.core.instants import DAY
 from hookline.core.outcome import Counted
 from hookline.core.unsubscribing import Rules
-from hookline.store.contract import Settlement
+from hookline.store.values import Settlement
 
 __all__ = ["examine"]
 

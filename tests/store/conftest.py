@@ -27,7 +27,9 @@ from hookline.core.rate import RateLimit
 from hookline.core.schedule import DEFAULT_SCHEDULE
 from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import Delivered, RetryAt, Verdict
-from hookline.store.contract import (
+from hookline.store.contract import Store
+from hookline.store.sqlite.store import SqliteStore
+from hookline.store.values import (
     Leased,
     Leases,
     NewDelivery,
@@ -37,9 +39,7 @@ from hookline.store.contract import (
     Recorded,
     Settled,
     Settlement,
-    Store,
 )
-from hookline.store.sqlite.store import SqliteStore
 
 START = 1_800_000_000_000_000  # µs since the epoch; every test's clock begins here
 SECOND = 1_000_000

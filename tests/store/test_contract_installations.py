@@ -7,7 +7,7 @@ import pytest
 from hookline.core.errors import Conflict, NotFound
 from hookline.core.matching import Candidate
 from hookline.core.model import BodyEncoding, Kind
-from hookline.store.contract import Route
+from hookline.store.values import Route
 
 
 async def test_installing_announces_it_in_the_same_transaction(world):

@@ -4,7 +4,7 @@ import pytest
 
 from hookline.core.lifecycle import State
 from hookline.core.verdict import Parked, ParkReason
-from hookline.store.contract import DeliveryFilter
+from hookline.store.values import DeliveryFilter
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from hookline.core.ids import uuid7
 from hookline.core.lifecycle import State
 from hookline.core.outcome import Counted
 from hookline.core.verdict import Delivered, Parked, ParkReason, RetryAt
-from hookline.store.contract import DeliveryFilter, NewDelivery
 from hookline.store.upkeep import Ages
+from hookline.store.values import DeliveryFilter, NewDelivery
 
 DAY = 24 * 60 * 60 * 1_000_000
 

@@ -4,7 +4,7 @@ import pytest
 
 from hookline.core.lifecycle import State
 from hookline.core.model import BodyEncoding, Considered
-from hookline.store.contract import AttemptBody, Recorded
+from hookline.store.values import AttemptBody, Recorded
 
 CONSIDERED = '[["uuid","app",true,"subscribes to issue"]]'
 

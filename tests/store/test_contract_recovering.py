@@ -3,7 +3,7 @@
 from hookline.core.ids import uuid7_floor
 from hookline.core.lifecycle import State
 from hookline.core.verdict import Parked, ParkReason, RetryAt
-from hookline.store.contract import DeliveryFilter, NewRecovery
+from hookline.store.values import DeliveryFilter, NewRecovery
 
 ALL = frozenset({State.PARKED, State.DELIVERED})
 

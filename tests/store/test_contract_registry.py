@@ -12,7 +12,7 @@ from hookline.core.rate import Period, RateLimit
 from hookline.core.schedule import RetrySchedule
 from hookline.core.scopes import Scope
 from hookline.core.verdict import Delivered, Parked, ParkReason, RetryAt
-from hookline.store.contract import ApiKey
+from hookline.store.credentials import ApiKey
 
 LATER = 1_800_000_000_000_009  # a little after the clock of these tests begins
 

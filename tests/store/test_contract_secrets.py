@@ -6,7 +6,7 @@ import pytest
 
 from hookline.core.errors import Conflict, NotFound
 from hookline.core.rotation import SignWith, Term
-from hookline.store.contract import Erased
+from hookline.store.credentials import Erased
 
 NEW, OLD = SignWith.NEW, SignWith.OLD
 

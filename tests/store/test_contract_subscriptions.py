@@ -11,7 +11,7 @@ from hookline.core.notice import NoticeKind
 from hookline.core.outcome import Counted
 from hookline.core.unsubscribing import Reason, Rules
 from hookline.core.verdict import Parked, ParkReason, RetryAt
-from hookline.store.contract import NewRecovery
+from hookline.store.values import NewRecovery
 
 DAY = 86_400_000_000
 FIVE = Rules(timeouts=5)

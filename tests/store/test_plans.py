@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from hookline.store.contract import NewDelivery, NewEvent
 from hookline.store.sqlite import database, lanes, leasing, outbound, purge, subscriptions
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.rows import with_rows
 from hookline.store.upkeep import Ages
+from hookline.store.values import NewDelivery, NewEvent
 
 NOW = 1_800_000_000_000_000
 EVENT = b"event".ljust(16)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hookline.core.lifecycle import State
-from hookline.store.contract import DeliveryFilter
 from hookline.store.sqlite.store import SqliteStore
+from hookline.store.values import DeliveryFilter
 
 HERE = Path(__file__).parent
 

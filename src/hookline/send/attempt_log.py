@@ -20,7 +20,7 @@ from hookline.core.quoting import visible
 from hookline.core.verdict import RetryAt
 from hookline.send.counts import verdict_word
 from hookline.send.sender import Completed
-from hookline.store.contract import Settlement
+from hookline.store.values import Settlement
 
 __all__ = ["AttemptLine", "AttemptLog", "Lines", "line_of", "render"]
 

@@ -10,7 +10,7 @@ from hookline.core.retry_after import retry_after_us
 from hookline.core.verdict import judge
 from hookline.send.directory import OpenRoute
 from hookline.send.sender import Completed
-from hookline.store.contract import Leased, Settlement
+from hookline.store.values import Leased, Settlement
 
 __all__ = ["InFlight", "judged", "request", "without_words"]
 

@@ -18,7 +18,8 @@ from hookline.core.model import Integration
 from hookline.core.rotation import DEFAULT_OVERLAP_S, SignWith, check_overlap, is_valid, signer
 from hookline.core.secret import Secret, hint
 from hookline.send.directory import Directory
-from hookline.store.contract import SealedSecret, Store
+from hookline.store.contract import Store
+from hookline.store.credentials import SealedSecret
 from hookline.store.vault import Vault
 
 __all__ = ["ClientSecrets", "KnownSecret", "Rotated"]

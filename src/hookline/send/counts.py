@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from hookline.core.outcome import Counted
 from hookline.core.tally import Histogram
 from hookline.core.verdict import Delivered, Parked, Verdict
-from hookline.store.contract import Settlement
 from hookline.store.upkeep import Purged
+from hookline.store.values import Settlement
 
 __all__ = ["Counts", "verdict_word"]
 

@@ -20,7 +20,8 @@ from hookline.core.rotation import Term, signer
 from hookline.core.secret import Secret
 from hookline.core.urls import receiver_of
 from hookline.send.intake import Submission
-from hookline.store.contract import Route, Store
+from hookline.store.contract import Store
+from hookline.store.values import Route
 from hookline.store.vault import Vault
 
 __all__ = ["Directory", "OpenRoute", "Organization"]

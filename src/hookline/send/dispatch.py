@@ -31,7 +31,8 @@ from hookline.send.counts import Counts
 from hookline.send.directory import Directory
 from hookline.send.sender import Completed
 from hookline.send.slots import Limits, Room, Slots
-from hookline.store.contract import Leased, Leases, Settled, Settlement, Store
+from hookline.store.contract import Store
+from hookline.store.values import Leased, Leases, Settled, Settlement
 
 __all__ = ["Dispatcher", "Observer", "Sender"]
 

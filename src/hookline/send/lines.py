@@ -23,7 +23,8 @@ class LineWriter:
     """Writes lines to a file descriptor from a thread; whoever calls never waits.
 
     Args:
-        descriptor: where to; it stays open when this is closed.
+        descriptor: where to. It is duplicated, so that a thread that comes free late can never write
+            to what has its number by then.
         notice: makes the line that says how many were dropped, with its line break.
         capacity: bytes that may wait in the queue.
     """
@@ -32,7 +33,7 @@ class LineWriter:
         self, descriptor: int, notice: Callable[[int], bytes], *, capacity: int = CAPACITY_BYTES
     ):
         self.dropped = 0
-        self._descriptor = descriptor
+        self._descriptor = os.dup(descriptor)
         self._notice = notice
         self._capacity = capacity
         self._queue: deque[tuple[bytes, int]] = deque()
@@ -59,12 +60,7 @@ class LineWriter:
             self._closing = True
             self._changed.notify()
         self._thread.join(patience_s)
-        # A thread that is stuck in a write is left behind: it holds nothing that anybody needs. It must
-        # write no more when it comes free, since the descriptor may be somebody else's by then.
-        with self._changed:
-            self._drop(sum(lines for _, lines in self._queue))
-            self._queue.clear()
-            self._queued = 0
+        # A thread that is stuck in a write is left behind: it holds nothing that anybody needs.
 
     def _drop(self, lines: int) -> None:
         self.dropped += lines
@@ -81,6 +77,12 @@ class LineWriter:
         self._queued += len(data)
 
     def _serve(self) -> None:
+        try:
+            self._write_on()
+        finally:
+            os.close(self._descriptor)
+
+    def _write_on(self) -> None:
         while True:
             with self._changed:
                 while not (self._queue or self._closing):

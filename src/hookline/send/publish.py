@@ -19,7 +19,8 @@ from hookline.core.resources import NOTICES
 from hookline.send.counts import Counts
 from hookline.send.directory import Directory
 from hookline.send.intake import Submission
-from hookline.store.contract import NewDelivery, NewEvent, Recorded, Store
+from hookline.store.contract import Store
+from hookline.store.values import NewDelivery, NewEvent, Recorded
 
 __all__ = ["Publisher", "new_event"]
 

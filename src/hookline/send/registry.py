@@ -26,7 +26,9 @@ from hookline.core.secret import Secret
 from hookline.send.directory import Directory
 from hookline.send.intake import Submission
 from hookline.send.publish import new_event
-from hookline.store.contract import ApiKey, NewEvent, NewInstallation, NewIntegration, Store
+from hookline.store.contract import Store
+from hookline.store.credentials import ApiKey
+from hookline.store.values import NewEvent, NewInstallation, NewIntegration
 from hookline.store.vault import Vault
 
 __all__ = ["Registered", "Registry"]

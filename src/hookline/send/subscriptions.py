@@ -10,7 +10,8 @@ from hookline.core.lifecycle import State
 from hookline.core.model import Integration
 from hookline.core.unsubscribing import Rules
 from hookline.send.registry import Registry
-from hookline.store.contract import IntegrationHealth, NewRecovery, Recovery, Store
+from hookline.store.contract import Store
+from hookline.store.values import IntegrationHealth, NewRecovery, Recovery
 
 __all__ = ["Span", "Standing", "Subscriptions"]
 

@@ -8,7 +8,7 @@ from litestar.connection import ASGIConnection
 from hookline.core.errors import Unauthorized
 from hookline.core.scopes import Scope, require
 from hookline.core.secret import Secret
-from hookline.store.contract import ApiKey
+from hookline.store.credentials import ApiKey
 
 __all__ = ["KeyRing", "admit", "digest_of", "needed_for"]
 

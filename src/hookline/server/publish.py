@@ -26,7 +26,7 @@ from hookline.server.errors import (
     log_bug,
 )
 from hookline.server.keys import KeyRing
-from hookline.store.contract import Recorded
+from hookline.store.values import Recorded
 
 __all__ = ["Accepted", "AcceptedBatch", "PublishRoutes", "Warned"]
 

@@ -29,7 +29,7 @@ from hookline.server.api.log_shapes import (
     printable,
 )
 from hookline.server.query import asks
-from hookline.store.contract import AttemptBody, DeliveryFilter
+from hookline.store.values import AttemptBody, DeliveryFilter
 
 __all__ = ["Deliveries"]
 

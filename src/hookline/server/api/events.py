@@ -14,7 +14,7 @@ from hookline.core.quoting import excerpt
 from hookline.server.api.injected import Call, TheEngine
 from hookline.server.api.log_shapes import ConsideredOut, DeliveryOut, EventOut
 from hookline.server.query import asks
-from hookline.store.contract import DeliveryFilter
+from hookline.store.values import DeliveryFilter
 
 __all__ = ["Events"]
 

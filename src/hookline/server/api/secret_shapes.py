@@ -9,7 +9,7 @@ from hookline.core.instants import isoformat
 from hookline.core.rotation import DEFAULT_OVERLAP_S, MAX_OVERLAP_S
 from hookline.send.client_secrets import KnownSecret, Rotated
 from hookline.server.api.shapes import Instant, Name, ShownOnce
-from hookline.store.contract import ApiKey
+from hookline.store.credentials import ApiKey
 
 __all__ = [
     "KeyCreated",

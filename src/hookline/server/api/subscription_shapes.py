@@ -10,7 +10,7 @@ from hookline.core.instants import isoformat
 from hookline.core.notice import Notice
 from hookline.send.subscriptions import Standing
 from hookline.server.api.shapes import Instant, IntegrationOut, Seconds, UnsubscribedOut
-from hookline.store.contract import Recovery
+from hookline.store.values import Recovery
 
 __all__ = [
     "HealthOut",

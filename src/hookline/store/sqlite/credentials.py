@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from hookline.core.errors import Conflict, NotFound
 from hookline.core.rotation import SignWith, Term
 from hookline.core.scopes import Scope
-from hookline.store.contract import ApiKey, SealedSecret
+from hookline.store.credentials import ApiKey, SealedSecret
 from hookline.store.sqlite.rows import Row, fetch_rows
 
 __all__ = [

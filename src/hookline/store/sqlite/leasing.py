@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from hookline.core.gate import Gate
-from hookline.store.contract import Leased, Leases
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.lanes import Lane, let_on, queue_up, read_gates, write_gates
 from hookline.store.sqlite.rows import Row, execute_rows, fetch_rows
+from hookline.store.values import Leased, Leases
 
 __all__ = ["lease"]
 

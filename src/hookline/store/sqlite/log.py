@@ -9,8 +9,8 @@ from hookline.core.lifecycle import State
 from hookline.core.matching import considered_from
 from hookline.core.model import Attempt, Delivery, Event, Timings
 from hookline.core.outcome import Counted
-from hookline.store.contract import AttemptBody, DeliveryFilter
 from hookline.store.sqlite.database import QUERIES
+from hookline.store.values import AttemptBody, DeliveryFilter
 
 __all__ = [
     "ahead_of",

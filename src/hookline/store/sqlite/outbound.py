@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 from hookline.core.errors import Conflict
 from hookline.core.gate import Closed
 from hookline.core.lifecycle import State
-from hookline.store.contract import NewDelivery, NewEvent, Recorded
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.lanes import (
     Lane,
@@ -23,6 +22,7 @@ from hookline.store.sqlite.lanes import (
     write_gates,
 )
 from hookline.store.sqlite.rows import Row, execute_rows, fetch_rows
+from hookline.store.values import NewDelivery, NewEvent, Recorded
 
 __all__ = ["make_wait", "record", "replay", "rescue", "reset_leases"]
 

@@ -19,17 +19,12 @@ from hookline.core.model import (
 from hookline.core.rate import Period, RateLimit
 from hookline.core.schedule import RetrySchedule
 from hookline.core.unsubscribing import Reason
-from hookline.store.contract import (
-    NewEvent,
-    NewInstallation,
-    NewIntegration,
-    Route,
-)
 from hookline.store.sqlite.credentials import secrets_of
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.lanes import read_gates, refresh, shut, write_gates
 from hookline.store.sqlite.outbound import record
 from hookline.store.sqlite.rows import fetch_rows
+from hookline.store.values import NewEvent, NewInstallation, NewIntegration, Route
 
 __all__ = [
     "candidates",

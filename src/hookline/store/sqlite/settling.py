@@ -11,7 +11,6 @@ from hookline.core.lifecycle import State
 from hookline.core.outcome import Counted
 from hookline.core.unsubscribing import Effect, Rules, Unsubscribe, observe
 from hookline.core.verdict import Delivered, Parked, RetryAt
-from hookline.store.contract import Settled, Settlement
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.lanes import (
     Lane,
@@ -24,6 +23,7 @@ from hookline.store.sqlite.lanes import (
 )
 from hookline.store.sqlite.rows import Row, execute_rows, fetch_rows
 from hookline.store.sqlite.subscriptions import notice_warning, unsubscribe
+from hookline.store.values import Settled, Settlement
 
 __all__ = ["settle"]
 

@@ -16,24 +16,7 @@ from hookline.core.notice import Notice
 from hookline.core.rotation import SignWith
 from hookline.core.scopes import Scope
 from hookline.core.unsubscribing import Rules
-from hookline.store.contract import (
-    ApiKey,
-    AttemptBody,
-    DeliveryFilter,
-    Erased,
-    IntegrationHealth,
-    Leases,
-    NewEvent,
-    NewInstallation,
-    NewIntegration,
-    NewRecovery,
-    Recorded,
-    Recovery,
-    Route,
-    SealedSecret,
-    Settled,
-    Settlement,
-)
+from hookline.store.credentials import ApiKey, Erased, SealedSecret
 from hookline.store.sqlite import (
     credentials,
     database,
@@ -50,6 +33,21 @@ from hookline.store.sqlite import (
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.writer import Writer
 from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
+from hookline.store.values import (
+    AttemptBody,
+    DeliveryFilter,
+    IntegrationHealth,
+    Leases,
+    NewEvent,
+    NewInstallation,
+    NewIntegration,
+    NewRecovery,
+    Recorded,
+    Recovery,
+    Route,
+    Settled,
+    Settlement,
+)
 
 __all__ = ["SqliteStore"]
 

@@ -21,10 +21,10 @@ from hookline.core.lifecycle import State
 from hookline.core.notice import Notice, NoticeKind
 from hookline.core.pace import Pace
 from hookline.core.unsubscribing import Reason, Rules, Warn, begun_anew, span_words
-from hookline.store.contract import IntegrationHealth, NewRecovery, Recovery
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.lanes import read_gates, refresh, shut, write_gates
 from hookline.store.sqlite.outbound import make_wait
+from hookline.store.values import IntegrationHealth, NewRecovery, Recovery
 
 __all__ = [
     "begin_recovery",

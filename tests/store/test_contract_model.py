@@ -1,6 +1,7 @@
-"""The SQLite store against a model of a few lines: whatever is asked, in whatever order.
+"""A store against a model of a few lines: whatever is asked, in whatever order.
 
-The model knows a delivery's state and due time, and which integrations are unsubscribed. How lanes and
+The model knows a delivery's state and due time, and which integrations are unsubscribed or
+deleted. How lanes and
 turns and gates bring that about is the store's affair; what it hands out, what it refuses, and when it
 says that there is more, must be what the model says.
 """
@@ -8,11 +9,8 @@ says that there is more, must be what the model says.
 import asyncio
 import itertools
 import shutil
-import sqlite3
 import tempfile
 from collections import Counter
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,60 +25,45 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.store.model import ORGANIZATIONS, Known, Model
 
 from hookline.core.errors import Conflict
 from hookline.core.lifecycle import State
 from hookline.core.outcome import Counted
+from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import Delivered, Parked, ParkReason, RetryAt
-from hookline.store.contract import NewRecovery
-from hookline.store.sqlite.store import SqliteStore
+from hookline.store.values import DeliveryFilter, NewRecovery
 
 SECOND = 1_000_000
-ORGANIZATIONS = ("acme", "globex")
 MOST_LEASES = 20  # until there is nothing more to lease at an instant
 ALL_IDS = {"after_id": bytes(16), "until_id": b"\xff" * 16}
 
 
-@dataclass
-class Known:
-    """What the model knows of a delivery; ``lane``: its app and its place among the organizations."""
-
-    lane: tuple[int, int]
-    state: State
-    due: int
-    leased: Any = None
-    until: int = 0
-
-    @property
-    def app(self) -> int:
-        return self.lane[0]
-
-
-class Machine(RuleBasedStateMachine):
+class Machine(Model, RuleBasedStateMachine):
     """Asks the store and the model the same."""
 
+    factory: Any  # what opens the store of a folder
     worlds: Any  # the class that makes what a store is asked to keep
 
     def __init__(self) -> None:
-        super().__init__()
+        RuleBasedStateMachine.__init__(self)
+        Model.__init__(self, self.worlds.START)
         memory = Path("/dev/shm")
         where = memory if memory.is_dir() else None
         self.folder = Path(tempfile.mkdtemp(prefix="hookline-", dir=where))
         self.runner = asyncio.Runner()
-        self.now = self.worlds.START
-        self.known: dict[bytes, Known] = {}
         self.stale: list[Any] = []  # leases that are void
-        self.closed: set[int] = set()
-        self.held: Counter[tuple[int, int]] = Counter()  # ordered lanes: until when
         self.tokens = itertools.count(1)
+        self.sound = False
 
     def run(self, work: Any) -> Any:
+        self.sound = False  # until the invariant holds again
         return self.runner.run(work)
 
     @initialize(shape=st.lists(st.tuples(st.integers(1, 3), st.booleans()), min_size=1, max_size=4))
     def open(self, shape: list[tuple[int, bool]]) -> None:
         """A store with some integrations, each with its cap, some of them ordered."""
-        self.store = self.run(SqliteStore.open(self.folder / "model.db", self.now))
+        self.store = self.run(self.factory(self.folder))
         self.world = self.worlds(self.store)
         self.shape = shape
         self.apps = [
@@ -90,51 +73,14 @@ class Machine(RuleBasedStateMachine):
         self.identities = [places[0].integration.id for places in self.apps]
 
     def teardown(self) -> None:
-        if hasattr(self, "store"):
-            self.run(self.store.close())
-        self.runner.close()
-        shutil.rmtree(self.folder)
-
-    # -- the model --------------------------------------------------------------------------------
-
-    def of(self, app: int, *states: State) -> list[bytes]:
-        """An app's deliveries in some states, in the order of their ids."""
-        return sorted(i for i, k in self.known.items() if k.app == app and k.state in states)
-
-    def lanes(self, app: int, *states: State) -> list[list[bytes]]:
-        """The same for each of its lanes."""
-        all_ = self.of(app, *states)
-        places = range(len(ORGANIZATIONS))
-        return [[each for each in all_ if self.known[each].lane == (app, n)] for n in places]
-
-    def room(self, app: int) -> int:
-        """How many more of an app's attempts may begin."""
-        cap = 0 if app in self.closed else self.shape[app][0]
-        return max(0, cap - len(self.of(app, State.LEASED)))
-
-    def first(self, app: int) -> list[tuple[int, bytes]]:
-        """What of an app could be leased if it had room, each with the instant from which on."""
-        if not self.shape[app][1]:
-            return [(self.known[each].due, each) for each in self.of(app, State.WAITING)]
-        # Ordered: one at a time, the oldest first, and a retry holds up all the others.
-        lanes = zip(self.lanes(app, State.WAITING), self.lanes(app, State.LEASED), strict=True)
-        return [
-            (self.held[app, place], waiting[0])
-            for place, (waiting, leased) in enumerate(lanes)
-            if waiting and not leased
-        ]
-
-    def due(self, app: int) -> list[bytes]:
-        """What of an app could be leased now if it had room."""
-        return [each for due, each in self.first(app) if due <= self.now]
-
-    def back(self, delivery: bytes, due: int) -> None:
-        """It waits again, or is parked where its integration is unsubscribed."""
-        known = self.known[delivery]
-        known.state = State.PARKED if known.app in self.closed else State.WAITING
-        known.due, known.leased = due, None
-        if known.app in self.closed:
-            self.held[known.lane] = 0
+        try:
+            if self.sound:
+                self.finish()
+        finally:
+            if hasattr(self, "store"):
+                self.run(self.store.close())
+            self.runner.close()
+            shutil.rmtree(self.folder)
 
     # -- the verbs --------------------------------------------------------------------------------
 
@@ -179,7 +125,9 @@ class Machine(RuleBasedStateMachine):
         due = {each for app in range(len(self.apps)) for each in self.due(app)}
         token = next(self.tokens)
         got = self.run(
-            self.store.lease(limit=limit, slow_limit=limit, now=self.now, until=until, token=token)
+            self.store.lease(
+                limit=limit, slow_limit=limit, each=1000, now=self.now, until=until, token=token
+            )
         )
         assert len(got.deliveries) <= limit
         for each in got.deliveries:
@@ -195,9 +143,6 @@ class Machine(RuleBasedStateMachine):
             due for app in range(len(self.apps)) for due, _ in self.first(app) if self.room(app)
         ]
         assert not dues or (told is not None and told <= max(min(dues), self.now))
-
-    def leased(self) -> list[bytes]:
-        return sorted(i for i, k in self.known.items() if k.state is State.LEASED)
 
     @precondition(lambda self: self.leased())
     @rule(data=st.data(), what=st.sampled_from(["deliver", "retry", "later", "park"]))
@@ -257,7 +202,7 @@ class Machine(RuleBasedStateMachine):
     def reopen(self) -> None:
         """All leases are void; all else is as it was."""
         self.run(self.store.close())
-        self.store = self.run(SqliteStore.open(self.folder / "model.db", self.now))
+        self.store = self.run(self.factory(self.folder))
         self.world.store = self.store
         for each in self.leased():
             self.void(each)
@@ -266,10 +211,10 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.known)
     @rule(data=st.data())
     def replay(self, data: Any) -> None:
-        """What is final waits again, unless its integration is unsubscribed."""
+        """What is final waits again, unless its integration is shut."""
         chosen = data.draw(st.sampled_from(sorted(self.known)))
         known = self.known[chosen]
-        if known.state in (State.WAITING, State.LEASED) or known.app in self.closed:
+        if known.state in (State.WAITING, State.LEASED) or self.shut(known.app):
             with pytest.raises(Conflict):
                 self.run(self.store.replay(chosen, self.now))
         else:
@@ -279,30 +224,46 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def turn(self, data: Any) -> None:
         """An integration is unsubscribed, or subscribed again."""
-        app = data.draw(st.sampled_from(range(len(self.apps))))
-        identity = self.identities[app]
+        app = data.draw(st.sampled_from(self.there()))
         if app in self.closed:
-            self.run(self.store.resubscribe(identity, self.now, None))
-            self.closed.remove(app)
+            self.resubscribe(app)
         else:
-            self.run(self.store.unsubscribe(identity, "by hand", self.now))
+            self.run(self.store.unsubscribe(self.identities[app], "by hand", self.now))
             self.closed.add(app)
-            self.held = Counter({lane: at for lane, at in self.held.items() if lane[0] != app})
-            for each in self.of(app, State.WAITING):
-                self.back(each, self.now)
-            assert self.run(self.store.sweep(500, self.now)) == 0  # so little was parked at once
+            self.park_all(app)
+
+    def resubscribe(self, app: int) -> None:
+        self.run(self.store.resubscribe(self.identities[app], self.now, None))
+        self.closed.remove(app)
+
+    def park_all(self, app: int) -> None:
+        """What waited is parked; so little at once, with nothing left to sweep."""
+        self.held = Counter({lane: at for lane, at in self.held.items() if lane[0] != app})
+        for each in self.of(app, State.WAITING):
+            self.back(each, self.now)
+        assert self.run(self.store.sweep(500, self.now)) == 0
+
+    @precondition(lambda self: len(self.known) > 10 and len(self.there()) > 1)
+    @rule(data=st.data())
+    def delete(self, data: Any) -> None:
+        """An integration is deleted, subscribed or not."""
+        app = data.draw(st.sampled_from(self.there()))
+        self.run(self.store.delete_integration(self.identities[app], self.now))
+        self.deleted.add(app)
+        self.closed.discard(app)
+        self.park_all(app)
 
     @rule(data=st.data(), cap=st.integers(1, 3))
     def change(self, data: Any, cap: int) -> None:
         """An integration gets another cap."""
-        app = data.draw(st.sampled_from(range(len(self.apps))))
+        app = data.draw(st.sampled_from(self.there()))
         self.shape[app] = (cap, self.shape[app][1])
         self.run(self.world.change(self.apps[app][0], at=self.now, max_in_flight=cap))
 
     @rule(data=st.data(), chunk=st.sampled_from([1, 2, 500]))
     def recover(self, data: Any, chunk: int) -> None:
         """All that is parked waits again, in chunks of any size; not while it is unsubscribed."""
-        app = data.draw(st.sampled_from(range(len(self.apps))))
+        app = data.draw(st.sampled_from(self.there()))
         wanted = NewRecovery(
             self.identities[app], frozenset({State.PARKED}), now=self.now, **ALL_IDS
         )
@@ -337,37 +298,56 @@ class Machine(RuleBasedStateMachine):
     def states_are_the_models(self) -> None:
         if not hasattr(self, "store"):
             return
-        with closing(sqlite3.connect(self.folder / "model.db")) as looking:
-            found = dict(looking.execute("SELECT id, state FROM deliveries").fetchall())
-            sql = "SELECT integration_id, sum(in_flight) FROM lanes GROUP BY integration_id"
-            lanes = looking.execute(sql).fetchall()
-            gates = looking.execute("SELECT integration_id, in_flight FROM gates").fetchall()
-        assert found == {each: known.state for each, known in self.known.items()}
-        in_flight = sorted(
-            (identity, len(self.of(n, State.LEASED))) for n, identity in enumerate(self.identities)
-        )
-        assert sorted(lanes) == sorted(gates) == in_flight
+        found = self.run(self.store.deliveries(DeliveryFilter(limit=10_000)))
+        known = {each: known.state for each, known in self.known.items()}
+        assert {bytes.fromhex(each.id): each.state for each in found} == known
+        for app, identity in enumerate(self.identities):
+            health = self.run(self.store.health(identity, self.now, Rules()))
+            counted = (health.in_flight, health.waiting, health.parked)
+            states = (State.LEASED, State.WAITING, State.PARKED)
+            assert counted == tuple(len(self.of(app, state)) for state in states)
+        self.sound = True
+
+    def finish(self) -> None:
+        """Whatever happened: all that still waits can be delivered."""
+        self.rescue(61)
+        for app in sorted(self.closed):
+            self.resubscribe(app)
+        for _ in range(len(self.known) + 1):
+            self.now += 61 * SECOND
+            self.lease(1000, 60)
+            if not self.leased():
+                break
+            leased = [self.known[each].leased for each in self.leased()]
+            batch = [self.world.settlement(each, at=self.now) for each in leased]
+            assert all(self.run(self.world.settle_all(batch)))
+            for each in self.leased():
+                self.known[each].state = State.DELIVERED
+                self.held[self.known[each].lane] = 0
+        assert all(self.of(app, State.WAITING) == [] for app in range(len(self.apps)))
+        self.states_are_the_models()
 
 
-def examine(worlds: Any, examples: int, steps: int) -> None:
-    machine = type("TheMachine", (Machine,), {"worlds": worlds})
+def examine(factory: Any, worlds: Any, examples: int, steps: int) -> None:
+    values = {"factory": staticmethod(factory), "worlds": worlds}
     run_state_machine_as_test(
-        machine,
+        type("TheMachine", (Machine,), values),
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
             deadline=None,
+            database=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
 
 
-def test_the_store_does_what_the_model_says(worlds):
+def test_the_store_does_what_the_model_says(factory, worlds):
     """Some sequences of verbs, at random."""
-    examine(worlds, examples=50, steps=30)
+    examine(factory, worlds, examples=50, steps=30)
 
 
 @pytest.mark.long
-def test_the_store_does_what_the_model_says_at_length(worlds):
+def test_the_store_does_what_the_model_says_at_length(factory, worlds):
     """Many long ones."""
-    examine(worlds, examples=1000, steps=60)
+    examine(factory, worlds, examples=1000, steps=60)
