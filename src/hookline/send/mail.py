@@ -59,9 +59,8 @@ def _tried(server: SmtpServer, message: EmailMessage) -> tuple[list[str], MailRe
     except smtplib.SMTPAuthenticationError as trouble:
         # Its text may repeat what was sent.
         return [], MailRefused(f"{server} refused the password ({trouble.smtp_code})")
-    except (
-        Exception
-    ) as trouble:  # of smtplib, of the socket, of TLS, of a text that it cannot encode
+    except Exception as trouble:
+        # Of smtplib, of the socket, of TLS, of a text that it cannot encode.
         return [], MailRefused(f"{server}: {type(trouble).__name__}: {str(trouble)[:200]}")
 
 
