@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from hookline.core.address import AllowList
 from hookline.core.model import Timings
@@ -229,3 +230,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A world of the module's own, in which every address answers and names are scripted."""
     with begun(tmp_path_factory.mktemp("world")) as made:
         yield made
+
+
+@pytest.fixture
+def authority(monkeypatch, tmp_path):
+    """A certificate authority that this process trusts, as an operator would have it trust one."""
+    made = trustme.CA()
+    path = tmp_path / "ca.pem"
+    made.cert_pem.write_to_path(str(path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    return made

@@ -223,16 +223,6 @@ async def test_memory_stays_flat_and_no_descriptor_is_left():
 # -- TLS -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def authority(monkeypatch, tmp_path):
-    """A certificate authority that this process trusts."""
-    made = trustme.CA()
-    path = tmp_path / "ca.pem"
-    made.cert_pem.write_to_path(str(path))
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    return made
-
-
 def context_of(certificate: trustme.LeafCert) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)

@@ -218,16 +218,6 @@ async def test_a_name_that_does_not_resolve(wire):
     assert completed.outcome.reason in (Reason.DNS, Reason.SLOW)
 
 
-@pytest.fixture
-def authority(monkeypatch, tmp_path):
-    """A certificate authority that this process trusts, as an operator would have it trust one."""
-    made = trustme.CA()
-    path = tmp_path / "ca.pem"
-    made.cert_pem.write_to_path(str(path))
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    return made
-
-
 async def serve_tls(receiver, certificate):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)

@@ -23,6 +23,7 @@ from hookline.store.sqlite.rows import Row, fetch_rows
 __all__ = [
     "add_api_key",
     "api_keys",
+    "check_there",
     "choose_secret",
     "erase_expired",
     "next_expiry",
@@ -55,7 +56,7 @@ def rotate_secret(
     sign_with: SignWith,
 ) -> None:
     """Add a secret; the one before is valid until ``until``, one before that is erased."""
-    _check_there(connection, integration_id)
+    check_there(connection, integration_id)
     (before,) = connection.execute(
         "SELECT max(id) FROM secrets WHERE integration_id = ?", (integration_id,)
     ).fetchone()
@@ -92,7 +93,7 @@ def choose_secret(
     connection: Connection, integration_id: int, sign_with: SignWith, now: int
 ) -> None:
     """Let the new or the old secret sign until the overlap ends."""
-    _check_there(connection, integration_id)
+    check_there(connection, integration_id)
     cursor = connection.execute(
         "UPDATE rotations SET chosen = ? WHERE integration_id = ? AND expires_at > ?",
         (sign_with is SignWith.OLD, integration_id, now),
@@ -121,8 +122,8 @@ def next_expiry(connection: Connection) -> int | None:
     return None if found is None else int(found)
 
 
-def _check_there(connection: Connection, integration_id: int) -> None:
-    # Asked inside the transaction, because a deletion may have come between reading and writing.
+def check_there(connection: Connection, integration_id: int) -> None:
+    """Raise ``NotFound`` where it was deleted between the reading and this transaction."""
     sql = "SELECT 1 FROM integrations WHERE id = ? AND deleted_at IS NULL"
     if not connection.execute(sql, (integration_id,)).fetchone():
         raise NotFound(

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from hookline.core.errors import Conflict, NotFound
+from hookline.core.errors import Conflict
 from hookline.core.gate import Closed
 from hookline.core.matching import Candidate
 from hookline.core.model import (
@@ -19,7 +19,7 @@ from hookline.core.model import (
 from hookline.core.rate import Period, RateLimit
 from hookline.core.schedule import RetrySchedule
 from hookline.core.unsubscribing import Reason
-from hookline.store.sqlite.credentials import secrets_of
+from hookline.store.sqlite.credentials import check_there, secrets_of
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.sqlite.lanes import read_gates, refresh, shut, write_gates
 from hookline.store.sqlite.outbound import record
@@ -105,7 +105,7 @@ def create_integration(connection: Connection, new: NewIntegration) -> Integrati
 
 def update_integration(connection: Connection, changed: Integration) -> Integration:
     """Replace what may change."""
-    _check_there(connection, changed.id)
+    check_there(connection, changed.id)
     policy = changed.policy
     connection.execute(
         QUERIES["update_integration"],
@@ -185,7 +185,7 @@ def create_installation(
     connection: Connection, new: NewInstallation, announcement: NewEvent | None
 ) -> Installation:
     """Install, and record the event that says so."""
-    _check_there(connection, new.integration_id)
+    check_there(connection, new.integration_id)
     organization_id = ensure_organization(connection, new.organization, new.now)
     taken = connection.execute(
         "SELECT uuid FROM installations"
@@ -356,17 +356,6 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
         alertable=bool(row[6]),
         body_encoding=BodyEncoding(row[7]),
     )
-
-
-def _check_there(connection: Connection, integration_id: int) -> None:
-    # Asked inside the transaction, because a deletion may have come between reading and writing.
-    sql = "SELECT 1 FROM integrations WHERE id = ? AND deleted_at IS NULL"
-    if not connection.execute(sql, (integration_id,)).fetchone():
-        raise NotFound(
-            "unknown-integration",
-            "the integration was deleted a moment ago",
-            "see GET /api/v1/integrations for those there are",
-        )
 
 
 def _must(found: T | None) -> T:
