@@ -23,7 +23,7 @@ def examine(ledger: Ledger) -> None:
         if getattr(operation, "what", None) == "resubscribe":
             opened[operation.integration].append(operation.asked)
     for integration, attempts in by_integration.items():
-        settled = sorted((s for s in attempts if s.settlement), key=lambda s: s.settled)
+        settled = sorted((s for s in attempts if s.settlement), key=_order)
         leases = [sent.lease for sent in attempts]
         for at, until in _holds(settled):
             for sent in attempts[bisect(leases, at) :]:
@@ -34,6 +34,12 @@ def examine(ledger: Ledger) -> None:
                         "left alone",
                         f"{sent.delivery.hex()} came {until - sent.leased_at} µs early",
                     )
+
+
+def _order(sent: Sent) -> tuple[int, int]:
+    """Of those that were settled together any may have been the news: then the earliest."""
+    assert sent.settlement is not None
+    return sent.settled, sent.settlement.settled_at
 
 
 def _holds(settled: list[Sent]) -> list[tuple[int, int]]:
