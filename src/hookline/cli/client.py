@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from hookline.core.errors import HooklineError, UsageError
 from hookline.settings import Settings
 
-__all__ = ["Api", "JsonFlag", "ServerTrouble", "UrlFlag", "connect"]
+__all__ = ["Api", "JsonFlag", "ServerTrouble", "Slug", "UrlFlag", "connect"]
 
 JsonFlag = Annotated[
     bool,
@@ -27,6 +27,7 @@ UrlFlag = Annotated[
         "[env var: HOOKLINE_URL] [default: http://127.0.0.1:8800]",
     ),
 ]
+Slug = Annotated[str, Parameter(name="SLUG", help="The integration.")]
 
 TIMEOUT_S: Final = 30.0
 

@@ -5,13 +5,12 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.text import Text
 
-from hookline.cli.client import JsonFlag, UrlFlag, connect
+from hookline.cli.client import JsonFlag, Slug, UrlFlag, connect
 from hookline.cli.terminal import GOOD, WARN, cell, fields, make_table, note, out, print_json
 
 __all__ = ["list_secrets", "rotate", "sign_with"]
 
 NewOrOld = Literal["new", "old"]
-Slug = Annotated[str, Parameter(name="SLUG", help="The integration.")]
 
 
 def rotate(

@@ -17,6 +17,7 @@ from hookline.cli.terminal import (
     fields,
     harmless,
     make_table,
+    moment,
     note,
     out,
     print_json,
@@ -84,7 +85,7 @@ def _table(deliveries: list[dict[str, Any]]) -> Any:
             state_cell(each),
             cell(each["attempts_made"]),
             cell(f"{each['integration']} in {each['organization']}"),
-            cell(each["accepted_at"][:19].replace("T", " ")),
+            cell(moment(each["accepted_at"])),
         )
     return table
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.text import Text
 
-from hookline.cli.client import JsonFlag, UrlFlag, connect
+from hookline.cli.client import JsonFlag, Slug, UrlFlag, connect
 from hookline.cli.terminal import (
     GOOD,
     WARN,
@@ -137,7 +137,7 @@ def list_all(
 
 
 def show(
-    slug: Annotated[str, Parameter(name="SLUG", help="The integration.")],
+    slug: Slug,
     *,
     url: UrlFlag = None,
     as_json: JsonFlag = False,
@@ -154,7 +154,7 @@ def show(
 
 
 def update(
-    slug: Annotated[str, Parameter(name="SLUG", help="The integration.")],
+    slug: Slug,
     *,
     name: Annotated[str | None, Parameter(help="For people.")] = None,
     webhook_url: Annotated[str | None, Parameter(help="Where its webhooks go.")] = None,
@@ -201,7 +201,7 @@ def update(
 
 
 def delete(
-    slug: Annotated[str, Parameter(name="SLUG", help="The integration.")],
+    slug: Slug,
     *,
     url: UrlFlag = None,
     as_json: JsonFlag = False,

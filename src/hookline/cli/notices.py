@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from hookline.cli.client import JsonFlag, UrlFlag, connect
-from hookline.cli.terminal import BAD, GOOD, WARN, cell, make_table, note, out, print_json
+from hookline.cli.terminal import BAD, GOOD, WARN, cell, make_table, moment, note, out, print_json
 
 __all__ = ["list_all"]
 
@@ -38,7 +38,7 @@ def list_all(
     for each in page["notices"]:
         table.add_row(
             cell(each["id"]),
-            cell(each["at"][:19].replace("T", " ")),
+            cell(moment(each["at"])),
             cell(each["integration"]),
             cell(each["kind"], _STYLES.get(each["kind"], "")),
             cell(each["message"]),

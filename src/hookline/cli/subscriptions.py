@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
-from hookline.cli.client import JsonFlag, UrlFlag, connect
+from hookline.cli.client import JsonFlag, Slug, UrlFlag, connect
 from hookline.cli.terminal import (
     BAD,
     GOOD,
@@ -13,6 +13,7 @@ from hookline.cli.terminal import (
     cell,
     fields,
     make_table,
+    moment,
     note,
     out,
     print_json,
@@ -23,7 +24,6 @@ from hookline.send.clock import wall_us
 
 __all__ = ["health", "recover", "recoveries", "resubscribe", "unsubscribe"]
 
-Slug = Annotated[str, Parameter(name="SLUG", help="The integration.")]
 DryRun = Annotated[
     bool,
     Parameter(negative="", show_default=False, help="Only count, and change nothing."),
@@ -158,8 +158,8 @@ def recoveries(slug: Slug, *, url: UrlFlag = None, as_json: JsonFlag = False) ->
             cell(each["id"]),
             cell(", ".join(each["states"])),
             cell(each["recovered"]),
-            cell(_short(each["begun_at"])),
-            cell(_short(each["done_at"])) if each["done"] else cell("goes on", WARN),
+            cell(moment(each["begun_at"])),
+            cell(moment(each["done_at"])) if each["done"] else cell("goes on", WARN),
         )
     out().print(table)
 
@@ -231,7 +231,3 @@ def _instant(text: str, now: int) -> str:
     if found is None:
         return text
     return isoformat(now - int(found["count"]) * _UNITS[found["unit"]])
-
-
-def _short(instant: str) -> str:
-    return instant[:19].replace("T", " ")

@@ -39,6 +39,7 @@ __all__ = [
     "fields",
     "harmless",
     "make_table",
+    "moment",
     "note",
     "out",
     "print_error",
@@ -123,6 +124,11 @@ def fields(rows: Iterable[tuple[str, object]]) -> Table:
         if value is not None and value != "":
             table.add_row(name, value if isinstance(value, Text) else cell(value))
     return table
+
+
+def moment(instant: str) -> str:
+    """An instant of the API's for a table: to the second, in UTC."""
+    return instant[:19].replace("T", " ")
 
 
 def note(text: str, style: str = "") -> None:
