@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PostgresServer", "postgres_server"]
+__all__ = ["FAST", "PostgresServer", "postgres_server"]
 
 NOBODY = 65534
 PORT = 5432  # only a part of the socket's name: no port is opened

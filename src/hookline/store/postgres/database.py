@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from hookline.core.errors import HooklineError, Unavailable, UsageError
+from hookline.core.errors import HooklineError, UsageError
 from hookline.store.postgres.trouble import unavailable
 from hookline.store.statements import load_statements
 
@@ -34,8 +34,8 @@ READERS: Final = 4
 CONNECT_S: Final = 5.0
 COMMAND_S: Final = 30.0  # longer than any statement of ours; then the connection is taken for lost
 
-# Of every session. synchronous_commit is what 202 stands on, so it is not left to the server's file. A node
-# that stalls in the middle of a transaction must not hold its locks for longer than others can wait.
+# Of every session. synchronous_commit is what 202 stands on, so it is not left to the server's file. A
+# node that stalls in the middle of a transaction must not hold its locks longer than others can wait.
 SESSION: Final = {
     "application_name": "hookline",
     "search_path": SCHEMA,

@@ -41,13 +41,17 @@ INSERT INTO turns (organization_id, slow) VALUES ($1, false), ($1, true) ON CONF
 
 -- gates --
 -- The gates of some integrations, held from now on.
+{gates_seen}
+ORDER BY g.integration_id
+FOR UPDATE
+
+-- gates_seen --
+-- The gates of some integrations, for who only looks.
 SELECT
     g.integration_id, g.in_flight, g.max_in_flight, g.rate_number, g.rate_per, g.rate_next_at,
     g.pace_window, g.cut_at, g.answered_at, g.slow, g.level, g.held_until, g.closed, g.timeouts,
     g.counted_from, g.warned, g.warned_at, g.failing_since, g.failing_day, g.success_at
 FROM gates AS g WHERE g.integration_id = ANY ($1::bigint[])
-ORDER BY g.integration_id
-FOR UPDATE
 
 -- write_gates --
 -- What changes of gates as attempts come and go.
@@ -85,13 +89,13 @@ SELECT s.column1 FROM unnest($1::bigint[]) AS s (column1) WHERE EXISTS (
 )
 
 -- let_on --
--- Let lanes on that wait at some gates, at each so many, longest first. Columns: integration_id, how many.
+-- Let lanes on that wait at some gates, at each so many, longest first.
 UPDATE lanes AS l SET ready_at = greatest($1, l.held_until), gated_at = NULL
-FROM unnest($2::bigint[], $3::bigint[]) AS s (column1, column2)
+FROM unnest($3::bigint[]) AS s (column1)
 CROSS JOIN LATERAL (
     SELECT w.organization_id FROM lanes AS w
     WHERE w.integration_id = s.column1 AND w.gated_at IS NOT NULL
-    ORDER BY w.gated_at, w.organization_id LIMIT s.column2
+    ORDER BY w.gated_at, w.organization_id LIMIT $2
 ) AS first
 WHERE l.integration_id = s.column1 AND l.organization_id = first.organization_id
 RETURNING l.organization_id
