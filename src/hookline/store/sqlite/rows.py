@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.verbs.asking import Answer, Ask, Row, Verb
 
-__all__ = ["Row", "execute_rows", "fetch_rows", "job", "run", "with_rows"]
+__all__ = ["job", "run", "with_rows"]
 
 Connection = sqlite3.Connection
 P = ParamSpec("P")
@@ -61,28 +61,6 @@ def _batched(rows: Sequence[Row]) -> Iterator[tuple[int, list[Any]]]:
             size //= 2
         yield size, [value for row in rows[start : start + size] for value in row]
         start += size
-
-
-def execute_rows(
-    connection: Connection, name: str, rows: Sequence[Row], before: Sequence[Any] = ()
-) -> int:
-    """Run a query that takes ``{rows}``, in runs; returns the number of rows it changed."""
-    changed = 0
-    for size, values in _batched(rows):
-        sql = with_rows(name, size, len(rows[0]), len(before))
-        changed += connection.execute(sql, [*before, *values]).rowcount
-    return changed
-
-
-def fetch_rows(
-    connection: Connection, name: str, rows: Sequence[Row], before: Sequence[Any] = ()
-) -> list[Row]:
-    """Run a query that takes ``{rows}``, in runs; returns what it found."""
-    found: list[Row] = []
-    for size, values in _batched(rows):
-        sql = with_rows(name, size, len(rows[0]), len(before))
-        found += connection.execute(sql, [*before, *values])
-    return found
 
 
 @cache

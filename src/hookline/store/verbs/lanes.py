@@ -1,4 +1,4 @@
-"""Whose turn it is, in SQL: lanes, the gates that they pass, and the organizations' turns.
+"""Whose turn it is: lanes, the gates that they pass, and the organizations' turns.
 
 Theory of operation
 -------------------
@@ -26,24 +26,24 @@ What must stay true
   moment, and then a lease finds nothing and mends it.
 """
 
-import sqlite3
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from hookline.core.gate import Closed, Gate
 from hookline.core.pace import WIDEST, Pace
 from hookline.core.rate import Period, RateLimit
 from hookline.core.unsubscribing import Health
-from hookline.store.sqlite.database import QUERIES
-from hookline.store.sqlite.rows import Row, execute_rows, fetch_rows
+from hookline.store.verbs.asking import Ask, Row, Verb
 
 __all__ = [
     "Lane",
-    "change_line",
+    "change_lines",
     "closed_gates",
     "free",
     "let_on",
     "make_ready",
     "queue_up",
+    "read_gate",
     "read_gates",
     "refresh",
     "shut",
@@ -51,16 +51,21 @@ __all__ = [
     "write_gates",
 ]
 
-Connection = sqlite3.Connection
 Lane = tuple[int, int]  # organization, integration
 
 SWEPT_AT_ONCE = 500  # parked in the transaction that closes a gate; the rest follows
 
 
-def read_gates(connection: Connection, integration_ids: Iterable[int]) -> dict[int, Gate]:
-    """The gates of these integrations."""
-    rows = fetch_rows(connection, "gates", [(each,) for each in integration_ids])
-    return {row[0]: _gate(row) for row in rows}
+def read_gates(integration_ids: Iterable[int]) -> Verb[dict[int, Gate]]:
+    """The gates of these integrations, each of them named once."""
+    answer = yield Ask("gates", rows=[(each,) for each in integration_ids])
+    return {row[0]: _gate(row) for row in answer.rows}
+
+
+def read_gate(integration_id: int) -> Verb[Gate]:
+    """The gate of an integration that is there, deleted or not."""
+    gates = yield from read_gates([integration_id])
+    return gates[integration_id]
 
 
 def _gate(row: Row) -> Gate:
@@ -76,32 +81,28 @@ def _gate(row: Row) -> Gate:
     )
 
 
-def write_gates(
-    connection: Connection, gates: Sequence[Gate], now: int, each: int = WIDEST
-) -> set[int]:
+def write_gates(gates: Sequence[Gate], now: int, each: int = WIDEST) -> Verb[set[int]]:
     """Keep gates as they are now, and let on those lanes that there is room for.
 
     Lanes that only ``each`` keeps back are let on by the end of an attempt of their integration.
     Returns the organizations whose lines changed.
     """
-    waited_at = {row[0] for row in _of(connection, "with_lanes_gated", gates)}
+    answer = yield Ask("with_lanes_gated", rows=[(gate.integration_id,) for gate in gates])
+    waited_at = {row[0] for row in answer.rows}
     rows = []
-    touched: set[int] = set()
+    rooms: dict[int, int] = {}
     for gate in gates:
         opens_at = None
         if gate.integration_id in waited_at:
             room = gate.room(now, each)
             if room:  # whoever has to stay is let on after those who go now
-                touched |= let_on(connection, gate.integration_id, room, now)
+                rooms[gate.integration_id] = room
             elif not gate.room(now):
                 opens_at = gate.opens_at(now)
         rows.append(_gate_row(gate, opens_at))
-    execute_rows(connection, "write_gates", rows)
+    touched = yield from let_on(rooms, now)
+    yield Ask("write_gates", rows=rows)
     return touched
-
-
-def _of(connection: Connection, query: str, gates: Iterable[Gate]) -> list[Row]:
-    return fetch_rows(connection, query, [(gate.integration_id,) for gate in gates])
 
 
 def _gate_row(gate: Gate, opens_at: int | None) -> Row:
@@ -128,81 +129,76 @@ def _gate_row(gate: Gate, opens_at: int | None) -> Row:
     )
 
 
-def closed_gates(connection: Connection, integration_ids: Iterable[int]) -> dict[int, Closed]:
+def closed_gates(integration_ids: Iterable[int]) -> Verb[dict[int, Closed]]:
     """Those of the integrations that nothing passes any more, and why."""
-    rows = fetch_rows(connection, "closed_gates", [(each,) for each in integration_ids])
-    return {row[0]: Closed(row[1]) for row in rows}
+    answer = yield Ask("closed_gates", rows=[(each,) for each in integration_ids])
+    return {row[0]: Closed(row[1]) for row in answer.rows}
 
 
-def let_on(connection: Connection, integration_id: int, number: int, now: int) -> set[int]:
-    """Put so many lanes that wait at a gate back in line; the organizations concerned."""
-    values = {"integration_id": integration_id, "limit": number, "now": now}
-    return {row[0] for row in connection.execute(QUERIES["let_on"], values).fetchall()}
+def let_on(rooms: Mapping[int, int], now: int) -> Verb[set[int]]:
+    """Put so many lanes that wait at each of these gates back in line; the organizations concerned."""
+    # A statement for each number: SQLite takes no limit from a row. They are few, and mostly 1.
+    gates: defaultdict[int, list[Row]] = defaultdict(list)
+    for integration_id, room in rooms.items():
+        gates[room].append((integration_id,))
+    touched: set[int] = set()
+    for room, rows in gates.items():
+        answer = yield Ask("let_on", (now, room), rows)
+        touched.update(row[0] for row in answer.rows)
+    return touched
 
 
-def make_ready(connection: Connection, lanes: Iterable[Lane], now: int) -> None:
+def make_ready(lanes: Iterable[Lane], now: int) -> Verb[None]:
     """Lanes have something new to lease."""
     rows = list(lanes)
-    execute_rows(connection, "make_ready", rows, (now,))
-    queue_up(connection, {organization for organization, _ in rows}, now)
+    yield Ask("make_ready", (now,), rows)
+    yield from queue_up({organization for organization, _ in rows}, now)
 
 
-def free(
-    connection: Connection, freed: dict[Lane, int], held: dict[Lane, int], now: int
-) -> set[int]:
+def free(freed: Mapping[Lane, int], held: Mapping[Lane, int], now: int) -> Verb[set[int]]:
     """Slots of lanes were freed; ``held``: until when ordered lanes wait for a retry."""
     rows = [(*lane, number, held.get(lane, 0)) for lane, number in freed.items()]
-    execute_rows(connection, "free_lanes", rows, (now,))
+    yield Ask("free_lanes", (now,), rows)
     return {organization for organization, _ in freed}
 
 
-def change_line(connection: Connection, gate: Gate) -> set[int]:
-    """Move an integration's lanes to the line that its pace has it in."""
-    sql = "UPDATE lanes SET slow = ? WHERE integration_id = ? RETURNING organization_id"
-    rows = connection.execute(sql, (gate.pace.slow, gate.integration_id)).fetchall()
-    return {row[0] for row in rows}
+def change_lines(gates: Iterable[Gate]) -> Verb[set[int]]:
+    """Move integrations' lanes to the line that their pace has them in."""
+    rows = [(gate.integration_id, gate.pace.slow) for gate in gates]
+    answer = yield Ask("change_lines", rows=rows)
+    return {row[0] for row in answer.rows}
 
 
-def queue_up(connection: Connection, organizations: Iterable[int], now: int) -> None:
+def queue_up(organizations: Iterable[int], now: int) -> Verb[None]:
     """Give organizations whose lines changed their place among the others."""
-    execute_rows(connection, "queue_up", [(each,) for each in organizations], (now,))
+    yield Ask("queue_up", (now,), [(each,) for each in organizations])
 
 
-def refresh(connection: Connection, gate: Gate, *, ordered: bool, now: int) -> None:
+def refresh(gate: Gate, *, ordered: bool, now: int) -> Verb[None]:
     """An integration was changed or resubscribed: let all its lanes look anew."""
-    values = {
-        "integration_id": gate.integration_id,
-        "slow": gate.pace.slow,
-        "ordered": ordered,
-        "now": now,
-    }
-    rows = connection.execute(QUERIES["refresh_lanes"], values).fetchall()
-    queue_up(connection, {row[0] for row in rows}, now)
+    values = (gate.integration_id, gate.pace.slow, ordered, now)
+    answer = yield Ask("refresh_lanes", values)
+    yield from queue_up({row[0] for row in answer.rows}, now)
 
 
-def shut(connection: Connection, gate: Gate, now: int) -> bool:
+def shut(gate: Gate, now: int) -> Verb[bool]:
     """Begin to park what waits behind a closed gate; whether some is left to be swept."""
-    rows = connection.execute(QUERIES["shut_lanes"], (gate.integration_id,)).fetchall()
-    queue_up(connection, {row[0] for row in rows}, now)
-    return sweep(connection, SWEPT_AT_ONCE, now) >= SWEPT_AT_ONCE
+    answer = yield Ask("shut_lanes", (gate.integration_id,))
+    yield from queue_up({row[0] for row in answer.rows}, now)
+    parked = yield from sweep(SWEPT_AT_ONCE, now)
+    return parked >= SWEPT_AT_ONCE
 
 
-def sweep(connection: Connection, limit: int, now: int) -> int:
+def sweep(limit: int, now: int) -> Verb[int]:
     """Park what waits behind closed gates, at most so many; how many it was."""
     parked = 0
     while parked < limit:
-        found = connection.execute(QUERIES["to_sweep"]).fetchone()
-        if found is None:
+        found = (yield Ask("to_sweep")).rows
+        if not found:
             break
-        organization, integration, reason = found
-        lane = {"organization_id": organization, "integration_id": integration}
-        values = {**lane, "reason": reason, "now": now, "limit": limit - parked}
-        changed = connection.execute(QUERIES["sweep"], values).rowcount
-        parked += changed
+        organization, integration, reason = found[0]
+        values = (organization, integration, reason, now, limit - parked)
+        parked += (yield Ask("sweep", values)).changed
         if parked < limit:
-            connection.execute(
-                "UPDATE lanes SET sweep = 0"
-                " WHERE organization_id = :organization_id AND integration_id = :integration_id",
-                lane,
-            )
+            yield Ask("swept", (organization, integration))
     return parked
