@@ -8,6 +8,7 @@ and runs as ``nobody`` where the tests run as root, which PostgreSQL refuses to 
 
 import contextlib
 import importlib.util
+import itertools
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ class PostgresServer:
         self._data = folder / "data"
         self._bin = _binaries(folder)
         self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count(1)
         if os.geteuid() == 0:
             os.chown(folder, NOBODY, NOBODY)
         self._run("initdb", "-D", self._data, "-U", "hookline", "-A", "trust", "-E", "UTF8", "-N")
@@ -122,6 +124,17 @@ class PostgresServer:
         return self._run(
             "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *where, "-c", text
         )
+
+    def make_database(self, template: str = "template1") -> str:
+        """A new database, a copy of another one that nobody uses; its name."""
+        name = f"test_{next(self._numbers)}"
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        return name
+
+    def drop_databases(self, names: Iterable[str]) -> None:
+        """Drop databases, whoever still uses them."""
+        for name in names:
+            self.sql(f"DROP DATABASE {name} WITH (FORCE)")
 
     def _is_ready(self) -> bool:
         done = subprocess.run(

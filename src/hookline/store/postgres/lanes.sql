@@ -209,7 +209,7 @@ UPDATE lanes AS l SET
     gated_at = CASE WHEN NOT (l.ordered AND l.in_flight + s.column3 > 0) AND EXISTS (
         SELECT 1 FROM deliveries AS d
         WHERE d.state = 'waiting' AND d.organization_id = s.column1 AND d.integration_id = s.column2
-    ) THEN $1 + CASE WHEN s.column3 > 0 THEN 1 ELSE 0 END END
+    ) THEN $1::bigint + CASE WHEN s.column3 > 0 THEN 1 ELSE 0 END END
 FROM unnest($2::bigint[], $3::bigint[], $4::integer[]) AS s (column1, column2, column3)
 WHERE l.organization_id = s.column1 AND l.integration_id = s.column2
 

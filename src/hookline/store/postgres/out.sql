@@ -96,7 +96,7 @@ INSERT INTO attempts (
 -- How far the clock was, for a restart after the machine's was set back: at most once a second, and
 -- not by two at once: whoever settles does not wait for another's row.
 UPDATE facts SET value = $1::bigint::text WHERE name = (
-    SELECT name FROM facts WHERE name = 'latest-settled' AND value::bigint <= $1 - 1000000
+    SELECT name FROM facts WHERE name = 'latest-settled' AND value::bigint <= $1::bigint - 1000000
     FOR UPDATE SKIP LOCKED
 )
 

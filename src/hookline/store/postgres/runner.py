@@ -82,6 +82,15 @@ class Runner:
         """Run a verb that only reads, each of its statements by itself. Raises as ``write`` does."""
         return await self._patiently(lambda: self._read(make))
 
+    async def vacuum(self, table: str) -> None:
+        """Let the server take away what changed rows of a table of ours left behind."""
+
+        async def run() -> None:
+            async with self._pools.writing.acquire(timeout=ACQUIRE_S) as connection:
+                await connection.execute(f"VACUUM {table}")
+
+        await self._patiently(run)
+
     async def close(self) -> None:
         """Finish what was asked for, then close the connections."""
         self._closed = True

@@ -12,7 +12,11 @@ ON CONFLICT DO NOTHING
 INSERT INTO turns (organization_id, slow) VALUES (?1, 0), (?1, 1) ON CONFLICT DO NOTHING
 
 -- gates --
--- The gates of some integrations.
+-- The gates of some integrations, to change them.
+{gates_seen}
+
+-- gates_seen --
+-- The gates of some integrations, for who only looks.
 SELECT
     g.integration_id, g.in_flight, g.max_in_flight, g.rate_number, g.rate_per, g.rate_next_at,
     g.pace_window, g.cut_at, g.answered_at, g.slow, g.level, g.held_until, g.closed, g.timeouts,
@@ -77,6 +81,16 @@ UPDATE lanes SET ready_at = CASE
 FROM (VALUES {rows}) AS s
 WHERE lanes.organization_id = s.column1 AND lanes.integration_id = s.column2
 
+-- queue_up_ready --
+-- Their organizations are given their place at once.
+{queue_up}
+
+-- take_arrivals --
+-- Nothing: with one writer, whoever changes something gives it its place himself.
+
+-- ready_lanes --
+-- Nothing, since there are no notes.
+
 -- served_lanes --
 -- Slots were taken, and the gate is still open: the lane goes to the end of its line.
 -- Columns: organization_id, integration_id, taken.
@@ -136,6 +150,10 @@ FROM (
     FROM (VALUES {rows}) AS s, (VALUES (0), (1)) AS line
 ) AS m
 WHERE turns.organization_id = m.organization_id AND turns.slow = m.slow
+
+-- queue_up_now --
+-- The same for who holds the turns.
+{queue_up}
 
 -- end_turns --
 -- Organizations had their turn: they go to the end of the line.

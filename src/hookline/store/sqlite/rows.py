@@ -19,6 +19,9 @@ T = TypeVar("T")
 MAX_ROWS = 64
 
 
+NOTHING = Answer([], 0)
+
+
 def job(
     verb: Callable[P, Verb[T]], *arguments: P.args, **named: P.kwargs
 ) -> Callable[[Connection], T]:
@@ -40,6 +43,8 @@ def run(connection: Connection, verb: Verb[T]) -> T:
 
 def _answer(connection: Connection, ask: Ask) -> Answer:
     name, values, rows = ask
+    if not QUERIES[name]:  # what only other databases need
+        return NOTHING
     if rows is None:
         cursor = connection.execute(QUERIES[name], values)
         return Answer(cursor.fetchall(), max(cursor.rowcount, 0))

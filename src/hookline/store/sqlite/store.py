@@ -198,7 +198,7 @@ class SqliteStore:
         return await self._read(job(subscriptions.health, integration_id, now, rules))
 
     async def gate(self, integration_id: int) -> Gate:
-        return await self._read(job(lanes.read_gate, integration_id))
+        return await self._read(job(lanes.see_gate, integration_id))
 
     async def ahead_of(self, delivery_id: bytes) -> bytes | None:
         return await self._read(job(log.ahead_of, delivery_id))

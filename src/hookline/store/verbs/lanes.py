@@ -43,11 +43,14 @@ __all__ = [
     "let_on",
     "make_ready",
     "queue_up",
+    "queue_up_now",
     "read_gate",
     "read_gates",
     "refresh",
+    "see_gate",
     "shut",
     "sweep",
+    "take_notes",
     "write_gates",
 ]
 
@@ -66,6 +69,12 @@ def read_gate(integration_id: int) -> Verb[Gate]:
     """The gate of an integration that is there, deleted or not."""
     gates = yield from read_gates([integration_id])
     return gates[integration_id]
+
+
+def see_gate(integration_id: int) -> Verb[Gate]:
+    """The same for who changes nothing, and may be a reader."""
+    answer = yield Ask("gates_seen", rows=[(integration_id,)])
+    return _gate(answer.rows[0])
 
 
 def _gate(row: Row) -> Gate:
@@ -152,7 +161,24 @@ def make_ready(lanes: Iterable[Lane], now: int) -> Verb[None]:
     """Lanes have something new to lease."""
     rows = list(lanes)
     yield Ask("make_ready", (now,), rows)
-    yield from queue_up({organization for organization, _ in rows}, now)
+    yield Ask("queue_up_ready", (now,), [(each,) for each in {lane[0] for lane in rows}])
+
+
+def take_notes(limit: int, now: int) -> Verb[None]:
+    """Do what others left to the next lease, where a database has them do so, and this caller is one.
+
+    Lanes in which something new waits, or organizations (the integration is None) whose lines changed.
+    """
+    notes = (yield Ask("take_arrivals", (limit,))).rows
+    if not notes:
+        return
+    since: dict[Lane, int] = {}
+    for organization, integration, at in notes:
+        if integration is not None:
+            lane = (organization, integration)
+            since[lane] = min(at, since.get(lane, at))
+    yield Ask("ready_lanes", rows=[(*lane, at) for lane, at in since.items()])
+    yield from queue_up_now({note[0] for note in notes}, now)
 
 
 def free(freed: Mapping[Lane, int], held: Mapping[Lane, int], now: int) -> Verb[set[int]]:
@@ -172,6 +198,11 @@ def change_lines(gates: Iterable[Gate]) -> Verb[set[int]]:
 def queue_up(organizations: Iterable[int], now: int) -> Verb[None]:
     """Give organizations whose lines changed their place among the others."""
     yield Ask("queue_up", (now,), [(each,) for each in organizations])
+
+
+def queue_up_now(organizations: Iterable[int], now: int) -> Verb[None]:
+    """The same from within a lease, which may: others may have to leave it to one."""
+    yield Ask("queue_up_now", (now,), [(each,) for each in organizations])
 
 
 def refresh(gate: Gate, *, ordered: bool, now: int) -> Verb[None]:

@@ -142,9 +142,9 @@ def _rate_row(policy: Policy) -> tuple[int | None, str | None]:
 
 def delete_integration(integration_id: int, now: int) -> Verb[bool]:
     """Delete it and its installations; what waits for it is parked, or is to be swept."""
+    gate = yield from read_gate(integration_id)
     yield Ask("delete_integration", (integration_id, now))
     yield Ask("delete_installations_of", (integration_id, now))
-    gate = yield from read_gate(integration_id)
     gate.closed = Closed.DELETED
     yield from write_gates([gate], now)
     unswept = yield from shut(gate, now)

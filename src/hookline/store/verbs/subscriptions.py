@@ -21,7 +21,7 @@ from hookline.core.pace import Pace
 from hookline.core.unsubscribing import Reason, Rules, Warn, begun_anew, span_words
 from hookline.store.values import IntegrationHealth, NewRecovery, Recovery
 from hookline.store.verbs.asking import Ask, Row, Verb
-from hookline.store.verbs.lanes import read_gate, refresh, shut, write_gates
+from hookline.store.verbs.lanes import read_gate, refresh, see_gate, shut, write_gates
 from hookline.store.verbs.outbound import make_wait
 
 __all__ = [
@@ -231,7 +231,7 @@ def _as_notice(row: Row) -> Notice:
 
 def health(integration_id: int, now: int, rules: Rules) -> Verb[IntegrationHealth]:
     """How an integration stands."""
-    gate = yield from read_gate(integration_id)
+    gate = yield from see_gate(integration_id)
     timeouts = (yield Ask("timeouts_since", (integration_id, now - rules.span_us))).rows[0][0]
     waiting, parked = (yield Ask("health_of", (integration_id,))).rows[0]
     return IntegrationHealth(
