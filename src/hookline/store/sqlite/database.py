@@ -52,7 +52,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA cache_size = -16000")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA journal_size_limit = 67108864")
-        # Overwrites what is deleted where that costs no writing more; see credentials.py.
+        # Overwrites what is deleted where that costs no writing more; see credentials.sql.
         connection.execute("PRAGMA secure_delete = FAST")
         if read_only:
             connection.execute("PRAGMA query_only = ON")

@@ -1,7 +1,7 @@
 """Client secrets and keys of the API.
 
-An erased secret is not to be found in the files any more: a statement that erases overwrites, and what
-else a database must do for it stands beside its statements.
+An erased secret is not to be found in the database's files any more. Rows of ``secrets`` are only added
+and overwritten, never moved; what else a database needs for that stands beside its statements.
 """
 
 import json
