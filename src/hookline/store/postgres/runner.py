@@ -69,14 +69,18 @@ class Runner:
         self._pools = pools
         self._closed = False
 
-    async def write(self, make: Callable[[], Verb[T]], *, durable: bool = True) -> T:
+    async def write(self, make: Callable[[], Verb[T]], *, durable: bool = True, jobs: int = 1) -> T:
         """Run the verb that ``make`` makes, in a transaction that is committed when this returns.
+
+        ``jobs``: how many of those who asked share it.
 
         Raises:
             Unavailable: the database cannot do it now.
             HooklineError: what the verb refuses; its work is undone.
         """
-        return await self._patiently(lambda: self._write(make, durable=durable))
+        value = await self._patiently(lambda: self._write(make, durable=durable))
+        self.tally.group_jobs.observe(jobs)
+        return value
 
     async def read(self, make: Callable[[], Verb[T]]) -> T:
         """Run a verb that only reads, each of its statements by itself. Raises as ``write`` does."""
@@ -167,6 +171,8 @@ async def _answer(connection: Any, ask: Ask) -> Answer:
     statement = STATEMENTS[ask.name]
     if not statement.text or (ask.rows is not None and not ask.rows):
         return _NOTHING
+    if not statement.changes and any(isinstance(each, str) and "\0" in each for each in ask.values):
+        return _NOTHING  # PostgreSQL's text cannot hold that character, so it is in no row
     values = list(ask.values)
     if ask.rows is not None:
         values += map(list, zip(*ask.rows, strict=True))

@@ -1,0 +1,369 @@
+"""What is PostgreSQL's own: whose schema it is, how safely it is written, and trouble with it."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+
+import asyncpg
+import pytest
+
+from hookline.core.errors import Conflict, Unavailable, UsageError
+from hookline.core.lifecycle import State
+from hookline.store.postgres import database
+from hookline.store.postgres.runner import TRIES
+from hookline.store.postgres.store import PostgresStore
+from hookline.store.postgres.trouble import unavailable
+from hookline.store.verbs.asking import Ask, Verb
+from tests.store.postgres_server import PostgresServer, postgres_server
+
+PASSWORD = "s3cret-to-nobody"  # the server asks for none, and takes any
+WAIT_S = 30
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> Iterator[str]:
+    """An empty database."""
+    name = postgres.make_database()
+    yield postgres.url(name).replace("not-asked-for", PASSWORD)
+    postgres.drop_databases([name])
+
+
+@pytest.fixture
+async def store(url):
+    opened = await PostgresStore.open(url)
+    yield opened
+    await opened.close()
+
+
+@contextlib.asynccontextmanager
+async def operator(url: str):
+    """A session of somebody else's, with all rights."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    """Wait for what somebody else is bringing about."""
+    async with asyncio.timeout(WAIT_S):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+async def works_again(store: PostgresStore) -> None:
+    async def once() -> bool:
+        with contextlib.suppress(Unavailable):
+            await store.ping()
+            return True
+        return False
+
+    await until(once)
+
+
+def asked(name: str, *values: object) -> Verb[list[tuple]]:
+    return (yield Ask(name, values)).rows
+
+
+# -- the schema -----------------------------------------------------------------------------------
+
+
+async def test_many_nodes_may_start_at_once(url):
+    """One of them makes the schema, the others find it; each migration is on record once."""
+    stores = await asyncio.gather(*(PostgresStore.open(url) for _ in range(5)))
+    for store in stores:
+        await store.ping()
+        await store.close()
+    async with operator(url) as session:
+        rows = await session.fetch("SELECT number, name FROM hookline.migrations ORDER BY number")
+    assert [tuple(row) for row in rows] == [(n, name) for n, name, _ in database.migrations()]
+
+
+async def test_a_newer_schema_is_refused(url):
+    """By name, and nothing is changed."""
+    await (await PostgresStore.open(url)).close()
+    async with operator(url) as session:
+        await session.execute("INSERT INTO hookline.migrations VALUES (9999, 'newer', 0)")
+        with pytest.raises(UsageError) as caught:
+            await PostgresStore.open(url)
+        assert caught.value.code == "newer-schema"
+        assert (
+            await session.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname ="
+                " current_database() AND application_name = 'hookline'"
+            )
+            == 0
+        )
+
+
+async def test_a_migration_is_done_whole_or_not_at_all(url, monkeypatch):
+    """One that fails in its middle leaves the schema as it was."""
+    await (await PostgresStore.open(url)).close()
+    known = database.migrations()
+    bad = (known[-1][0] + 1, "bad", "CREATE TABLE half (a int); INSERT INTO nowhere VALUES (1);")
+    monkeypatch.setattr(database, "migrations", lambda: [*known, bad])
+    with pytest.raises(Unavailable):
+        await PostgresStore.open(url)
+    monkeypatch.undo()
+    async with operator(url) as session:
+        assert await session.fetchval("SELECT to_regclass('hookline.half')") is None
+    await (await PostgresStore.open(url)).close()
+
+
+async def test_tables_of_the_publishers_are_left_alone(url, worlds):
+    """The database may be the publisher's own, who has events and secrets too."""
+    async with operator(url) as session:
+        await session.execute("CREATE TABLE events (mine text); CREATE TABLE migrations (n int)")
+        store = await PostgresStore.open(url)
+        world = worlds(store)
+        await world.waiting(await world.app())
+        await store.close()
+        assert await session.fetchval("SELECT count(*) FROM public.events") == 0
+
+
+# -- the way to it --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda url: url.replace("/test_", "/no_such_"), "database-missing"),
+        (lambda url: url.replace("hookline:", "nobody:"), "database-refused-us"),
+        (lambda url: url.replace(PASSWORD, PASSWORD + "/with-a-slash"), "bad-database-url"),
+        (lambda url: url.replace("port=5432", "port=none"), "bad-database-url"),
+    ],
+)
+async def test_a_url_that_leads_nowhere(url, change, code):
+    """The error says what to do, and has no part of the password."""
+    with pytest.raises(UsageError) as caught:
+        await PostgresStore.open(change(url))
+    assert caught.value.code == code
+    shown = f"{caught.value} {caught.value.hint} {caught.value.__cause__!r}"
+    assert PASSWORD not in shown
+
+
+async def test_a_server_that_is_not_there(tmp_path):
+    """Whoever starts before the database is told so, and may try again."""
+    with pytest.raises(Unavailable) as caught:
+        await PostgresStore.open(f"postgresql://me:{PASSWORD}@/db?host={tmp_path}")
+    assert caught.value.code == "database-unreachable"
+    assert PASSWORD not in str(caught.value)
+
+
+# -- durability -----------------------------------------------------------------------------------
+
+
+def setting(name: str) -> Callable[[], Verb[str]]:
+    def verb() -> Verb[str]:
+        return (yield Ask("setting", (name,))).rows[0][0]
+
+    return verb
+
+
+@pytest.fixture
+def _asks_for_settings(monkeypatch):
+    text = "SELECT current_setting($1)"
+    monkeypatch.setitem(database.STATEMENTS, "setting", database.Statement(text, True, False))
+
+
+@pytest.mark.usefixtures("_asks_for_settings")
+async def test_a_commit_that_was_promised_is_synced(url):
+    """Whatever the database's own default is; a lease does not wait for the disk, and only it."""
+    async with operator(url) as session:
+        name = await session.fetchval("SELECT current_database()")
+        await session.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    store = await PostgresStore.open(url)
+    wanted = setting("synchronous_commit")
+    assert await store._runner.write(wanted) == "on"
+    assert await store._runner.write(wanted, durable=False) == "off"
+    assert await store._runner.write(wanted) == "on"
+    await store.close()
+
+
+async def test_readers_cannot_write(store):
+    """A reader's connection refuses to change anything."""
+    with pytest.raises(Unavailable) as caught:
+        await store._runner.read(lambda: asked("set_fact", "a", "b"))
+    assert caught.value.code == "database-read-only"
+
+
+async def test_publishers_share_a_transaction(store, worlds):
+    """What comes while a commit is under way is recorded together, and each has his own answer."""
+    world = worlds(store)
+    app = await world.app()
+    before = store.tally.group_jobs.copy()
+    events = [world.event(app, external_id=f"e{n}") for n in range(20)]
+    answers = await asyncio.gather(*(store.record([event, event]) for event in events))
+    assert [[(a.id, a.duplicate) for a in answer] for answer in answers] == [
+        [(f"e{n}", False), (f"e{n}", True)] for n in range(20)
+    ]
+    after = store.tally.group_jobs
+    assert after.total - before.total == 20
+    assert after.cumulative()[-1] - before.cumulative()[-1] < 20
+
+
+async def test_a_defect_in_a_shared_transaction(store, worlds):
+    """It fails the one who brought it, and nobody else."""
+    world = worlds(store)
+    app = await world.app()
+    events = [world.event(app, action=action) for action in ("created", "no\0text", "created")]
+    first = asyncio.ensure_future(store.record([world.event(app)]))
+    answers = await asyncio.gather(
+        first, *(store.record([event]) for event in events), return_exceptions=True
+    )
+    assert [isinstance(each, Exception) for each in answers] == [False, False, True, False]
+    assert len(await world.leased()) == 3
+
+
+# -- trouble --------------------------------------------------------------------------------------
+
+
+async def test_a_session_that_is_ended_in_mid_transaction(store, url, worlds):
+    """The transaction is undone and run again: it counts once."""
+    world = worlds(store)
+    app = await world.app()
+    begun = []
+
+    def verb() -> Verb[int]:
+        pid = (yield Ask("backend")).rows[0][0]
+        begun.append(pid)
+        yield Ask("insert_notice", (0, "warned", app.integration.id, "timeouts", "once"))
+        if len(begun) == 1:
+            yield Ask("end_backend", (pid,))
+        return pid
+
+    async with operator(url) as session:
+        assert (
+            await run_with(store, verb, end_backend="SELECT pg_terminate_backend($1)") == begun[1]
+        )
+        assert await session.fetchval("SELECT count(*) FROM hookline.notices") == 1
+    assert begun[0] != begun[1]
+
+
+async def run_with(store: PostgresStore, verb: Callable[[], Verb[int]], **texts: str) -> int:
+    added = {"backend": "SELECT pg_backend_pid()", **texts}
+    for name, text in added.items():
+        database.STATEMENTS[name] = database.Statement(text, True, False)
+    try:
+        return await store._runner.write(verb)
+    finally:
+        for name in added:
+            del database.STATEMENTS[name]
+
+
+async def test_sessions_that_are_ended_again_and_again(store):
+    """After some tries it is trouble, and the next one finds all well."""
+    begun = []
+
+    def verb() -> Verb[int]:
+        begun.append((yield Ask("backend")).rows[0][0])
+        yield Ask("end_backend", (begun[-1],))
+        return 0
+
+    with pytest.raises(Unavailable) as caught:
+        await run_with(store, verb, end_backend="SELECT pg_terminate_backend($1)")
+    assert caught.value.code == "database-unreachable"
+    assert len(set(begun)) == TRIES
+    await store.ping()
+
+
+async def test_two_that_stand_in_each_others_way(store, worlds):
+    """A deadlock is resolved by running one of them again; both are done."""
+    world = worlds(store)
+    one, other = await world.app(), await world.app()
+    met = asyncio.Barrier(2)
+    runs = []
+
+    async def crossing(first: int, second: int) -> None:
+        def verb() -> Verb[None]:
+            runs.append(first)
+            yield Ask("gates", rows=[(first,)])
+            yield Ask("gates", rows=[(second,)])
+
+        verbs = iter([verb])
+        await met.wait()
+        await store._runner.write(lambda: next(verbs, verb)())
+
+    await asyncio.gather(
+        crossing(one.integration.id, other.integration.id),
+        crossing(other.integration.id, one.integration.id),
+    )
+    assert len(runs) >= 2
+
+
+async def test_a_lock_that_is_held_for_long(store, url, worlds, monkeypatch):
+    """Whoever waits for it is told so after a while; when it is let go, it works."""
+    monkeypatch.setitem(database.SESSION, "lock_timeout", "50")
+    impatient = await PostgresStore.open(url)
+    world = worlds(impatient)
+    app = await world.app()
+    async with operator(url) as session, session.transaction():
+        await session.execute("SELECT * FROM hookline.gates FOR UPDATE")
+        with pytest.raises(Unavailable) as caught:
+            await impatient.unsubscribe(app.integration.id, "by hand", world.START)
+        assert caught.value.code == "database-locked"
+    await impatient.unsubscribe(app.integration.id, "by hand", world.START)
+    await impatient.close()
+
+
+async def test_a_verb_that_refuses_leaves_nothing(store, worlds):
+    """Its work is undone, and the connection is as good as before."""
+    world = worlds(store)
+    app = await world.app()
+    again = world.new_installation(app.integration, "acme")
+    for _ in range(20):  # more than there are connections
+        with pytest.raises(Conflict):
+            await store.create_installation(again, None)
+    assert len(await store.installations(integration_id=app.integration.id)) == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [
+        (asyncpg.DiskFullError("no space left"), "disk-full"),
+        (asyncpg.TooManyConnectionsError("sorry"), "database-busy"),
+        (asyncpg.ReadOnlySQLTransactionError("read-only"), "database-read-only"),
+        (asyncpg.LockNotAvailableError("timeout"), "database-locked"),
+        (asyncpg.SerializationError("again"), "database-locked"),
+        (asyncpg.QueryCanceledError("timeout"), "database-slow"),
+        (asyncpg.AdminShutdownError("going down"), "database-unreachable"),
+        (asyncpg.CannotConnectNowError("coming up"), "database-unreachable"),
+        (asyncpg.PostgresIOError("disk"), "database-io"),
+        (asyncpg.InternalServerError("defect"), "database-unavailable"),
+        (asyncpg.InterfaceError("connection is closed"), "database-unreachable"),
+        (ConnectionRefusedError(111, "refused"), "database-unreachable"),
+        (TimeoutError(), "database-slow"),
+    ],
+)
+def test_what_the_servers_codes_mean(trouble, code):
+    """Each is told by a name of its own, with what the server said."""
+    told = unavailable(trouble)
+    assert told.code == code
+    assert (str(trouble) or "TimeoutError") in told.message
+
+
+def test_a_commit_without_an_answer():
+    """Whoever published is told that nobody knows."""
+    told = unavailable(ConnectionResetError(104, "reset"), committing=True)
+    assert "not known" in told.message
+    assert "same id" in told.hint
+
+
+async def test_a_server_that_stops_and_starts(worlds):
+    """Unavailable meanwhile, by name; then it works by itself, and what was promised is there."""
+    with postgres_server() as server:
+        store = await PostgresStore.open(server.url())
+        world = worlds(store)
+        app = await world.app()
+        kept = await world.waiting(app, 3)
+        server.stop()
+        for verb in (store.ping(), store.backlog(), world.waiting(app)):
+            with pytest.raises(Unavailable) as caught:
+                await verb
+            assert caught.value.code == "database-unreachable"
+        server.start()
+        await works_again(store)
+        assert [await world.state(each) for each in kept] == [State.WAITING] * 3
+        assert {held.id for held in await world.leased()} == set(kept)
+        await store.close()
