@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hookline.core.allowlist import AllowList
 from hookline.core.errors import UsageError
 from hookline.core.mail import Security, SmtpServer
+from hookline.core.masking import Mask
 from hookline.core.secret import STARS, Secret
 from hookline.core.unsubscribing import Rules
 from hookline.settings import PostgresDatabase, Settings, SqliteDatabase, reference_page
@@ -209,18 +210,16 @@ def test_no_error_shows_a_secret(name, pattern, password):
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
-def test_postgresql_is_understood_but_not_there_yet(scheme):
-    """The URL parses and prints without its password; asking for the file says what to do."""
-    settings = Settings.from_environ(
-        {"HOOKLINE_DATABASE": f"{scheme}://u:hunter2@h/d?password=hunter2"}
-    )
+def test_a_url_of_postgresql_shows_no_password(scheme):
+    """Wherever in it the password stands: it prints as stars, and is among the secrets to be masked."""
+    url = f"{scheme}://u:hunter2@a:1,[::1]:2/d?password=hunter3&host=/run/postgresql"
+    settings = Settings.from_environ({"HOOKLINE_DATABASE": url})
     assert isinstance(settings.database, PostgresDatabase)
-    with pytest.raises(UsageError) as caught:
-        settings.sqlite_path()
-    assert caught.value.code == "postgresql-not-yet"
-    assert "sqlite:///hookline.db" in caught.value.hint
-    assert str(settings.database) == f"{scheme}://{STARS}@h/d?{STARS}"
-    assert "hunter2" not in f"{settings} {settings.describe()} {caught.value.message}"
+    assert settings.database_at() == Secret(url)
+    assert str(settings.database) == f"{scheme}://{STARS}@a:1,[::1]:2/d?{STARS}"
+    assert "hunter" not in f"{settings} {settings.describe()}"
+    masked = Mask(settings.secrets())
+    assert masked(f"{url}, hunter2 and hunter3") == f"{STARS}, {STARS} and {STARS}"
 
 
 @pytest.mark.parametrize(
@@ -230,7 +229,7 @@ def test_postgresql_is_understood_but_not_there_yet(scheme):
 )  # fmt: skip
 def test_the_forms_of_a_sqlite_url(url, path):
     """Three slashes are relative, four absolute; nothing in a path is decoded."""
-    assert Settings.from_environ({"HOOKLINE_DATABASE": url}).sqlite_path() == Path(path)
+    assert Settings.from_environ({"HOOKLINE_DATABASE": url}).database_at() == Path(path)
 
 
 def test_an_option_wins_over_the_environment_unless_it_was_not_given():

@@ -9,7 +9,6 @@ import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hookline import __version__
 from hookline.core.address import AllowList
@@ -34,8 +33,8 @@ from hookline.send.sender import CurlSender
 from hookline.send.slots import Limits
 from hookline.send.subscriptions import Subscriptions
 from hookline.store.contract import Store
-from hookline.store.sqlite.store import SqliteStore
-from hookline.store.vault import Vault, load_key
+from hookline.store.opening import DatabaseAt, open_store
+from hookline.store.vault import Vault
 
 __all__ = ["Engine", "EngineConfig"]
 
@@ -47,12 +46,13 @@ class EngineConfig:
     """What an engine must be told; the clocks are the machine's.
 
     Attributes:
+        database: SQLite's file, or PostgreSQL's URL.
         rules: when integrations are unsubscribed.
         mailing: where operators' e-mail goes; None: nowhere.
         attempt_log: is shown each attempt that ended; None: nobody is.
     """
 
-    database: Path
+    database: DatabaseAt
     allow: AllowList
     secret_key: Secret | None = None
     limits: Limits = field(default_factory=Limits)
@@ -161,10 +161,10 @@ class Engine:
 
         Raises:
             UsageError: the database cannot be used, or its secrets were sealed with another key.
+            Unavailable: it cannot be used at this moment.
         """
-        store = await SqliteStore.open(config.database, config.wall())
+        store, vault = await open_store(config.database, config.secret_key, config.wall())
         try:
-            vault = Vault(load_key(config.secret_key, config.database))
             await _check_fingerprint(store, vault)
             latest = await store.latest_instant()
         except BaseException:
@@ -218,5 +218,5 @@ async def _check_fingerprint(store: Store, vault: Vault) -> None:
         raise UsageError(
             "wrong-secret-key",
             "the secrets in this database were sealed with another key",
-            "set HOOKLINE_SECRET_KEY to that key, or bring back the .key file beside the database",
+            "set HOOKLINE_SECRET_KEY to that key, or bring back the .key file beside the SQLite file",
         )

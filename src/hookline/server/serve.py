@@ -91,7 +91,7 @@ def _config(settings: Settings, lines: Lines | None) -> EngineConfig:
     if lines is not None:
         attempt_log = AttemptLog(lines, form=settings.log, which=settings.log_attempts)
     return EngineConfig(
-        database=settings.sqlite_path(),
+        database=settings.database_at(),
         allow=settings.allow_addresses,
         secret_key=settings.secret_key,
         limits=SlotLimits(max_in_flight=settings.max_in_flight),

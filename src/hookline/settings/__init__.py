@@ -84,7 +84,8 @@ class Settings:
         values.database,
         "sqlite:///hookline.db",
         "Where everything is kept: `sqlite:///relative.db` or `sqlite:////absolute/path.db`. "
-        "`postgresql://…` is understood, but this version refuses to start with it.",
+        "Or `postgresql://user:password@host:5432/name`, which any number of processes share; several "
+        "hosts by commas, a Unix socket as `?host=/folder`. Then `HOOKLINE_SECRET_KEY` is needed.",
         example="sqlite:////var/lib/hookline/hookline.db",
     )
     api_key: Secret | None = _declare(
@@ -114,7 +115,8 @@ class Settings:
         values.secret_key,
         None,
         "Encrypts the secrets in the database: 32 bytes as 64 hex digits or 44 base64 "
-        "characters. Unset: a key file beside the SQLite database, made at the first start.",
+        "characters. Unset: a key file beside the SQLite database, made at the first start; with "
+        "PostgreSQL it must be set, to the same on every node.",
         example="$(openssl rand -hex 32)",
         secret=True,
     )
@@ -270,20 +272,10 @@ class Settings:
         values += [getattr(v, part.name) for v in values if is_dataclass(v) for part in fields(v)]
         return tuple(value for value in values if isinstance(value, Secret))
 
-    def sqlite_path(self) -> Path:
-        """Return the file of the database.
-
-        Raises:
-            UsageError: ``postgresql-not-yet``: this version has no PostgreSQL.
-        """
-        if isinstance(self.database, SqliteDatabase):
-            return self.database.path
-        raise UsageError(
-            "postgresql-not-yet",
-            f"HOOKLINE_DATABASE is {self.database}, but PostgreSQL is not there yet",
-            "this version keeps everything in one SQLite file: "
-            "HOOKLINE_DATABASE=sqlite:///hookline.db",
-        )
+    def database_at(self) -> Path | Secret:
+        """Return where the database is: SQLite's file, or PostgreSQL's URL."""
+        database = self.database
+        return database.path if isinstance(database, SqliteDatabase) else database.url
 
 
 _TABLE: dict[str, _Declared] = {
