@@ -23,6 +23,7 @@ from hookline.core.allowlist import AllowList
 from hookline.core.errors import UsageError
 from hookline.core.instants import HOUR
 from hookline.core.mail import Mailing, SmtpServer
+from hookline.core.role import Role
 from hookline.core.secret import STARS, Secret
 from hookline.core.unsubscribing import Rules
 from hookline.settings import values
@@ -119,6 +120,13 @@ class Settings:
         "PostgreSQL it must be set, to the same on every node.",
         example="$(openssl rand -hex 32)",
         secret=True,
+    )
+    role: Role = _declare(
+        values.role,
+        "all",
+        "What this process does, where several share a PostgreSQL database: `api` takes events and "
+        "answers calls, `worker` sends webhooks and answers only /healthz, /readyz and /metrics.",
+        example="worker",
     )
     max_data_bytes: int = _declare(
         values.whole(1, 64 * 1024 * 1024),
@@ -271,6 +279,20 @@ class Settings:
         values = [getattr(self, name) for name in _TABLE]
         values += [getattr(v, part.name) for v in values if is_dataclass(v) for part in fields(v)]
         return tuple(value for value in values if isinstance(value, Secret))
+
+    def checked_role(self) -> Role:
+        """Return what this process does.
+
+        Raises:
+            UsageError: ``one-process-only``: nobody else could do the rest.
+        """
+        if self.role is Role.ALL or isinstance(self.database, PostgresDatabase):
+            return self.role
+        raise UsageError(
+            "one-process-only",
+            f"HOOKLINE_ROLE is {self.role}, but a SQLite file has one process, which must do everything",
+            "unset it, or share a database between processes: HOOKLINE_DATABASE=postgresql://…",
+        )
 
     def database_at(self) -> Path | Secret:
         """Return where the database is: SQLite's file, or PostgreSQL's URL."""

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from hookline.core.allowlist import AllowList
 from hookline.core.errors import UsageError
 from hookline.core.mail import SmtpServer, parse_addresses, parse_smtp_url
+from hookline.core.role import Role
 from hookline.core.secret import STARS, Secret, decode_key
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "mail_addresses",
     "masked",
     "one_of",
+    "role",
     "secret_key",
     "smtp_url",
     "url",
@@ -147,6 +149,11 @@ def one_of(*words: str) -> Callable[[str], str]:
         raise Bad(f"is none of {', '.join(words)}")
 
     return parse
+
+
+def role(text: str) -> Role:
+    """What a process does."""
+    return Role(one_of(*Role)(text))
 
 
 def url(text: str) -> str:

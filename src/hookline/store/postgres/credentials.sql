@@ -64,6 +64,22 @@ UPDATE api_keys SET revoked_at = $2 WHERE id = $1
 -- A small fact about this database.
 SELECT value FROM facts WHERE name = $1
 
+-- keep_fact --
+-- Remember a small fact, unless there is one by that name.
+INSERT INTO facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING
+
+-- claim --
+-- Take something to do for oneself until an instant, where nobody else has it at this one. What is kept is the
+-- instant and who.
+INSERT INTO facts AS f (name, value) VALUES ('claim ' || $1::text, $4::bigint || ' ' || $2::text)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
+WHERE split_part(f.value, ' ', 1)::bigint <= $3::bigint OR split_part(f.value, ' ', 2) = $2::text
+RETURNING name
+
+-- clock --
+-- The time here, for nodes whose own clocks differ.
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+
 -- set_fact --
 -- Remember a small fact.
 INSERT INTO facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value

@@ -23,7 +23,16 @@ from hookline.core.errors import HooklineError, UsageError
 from hookline.store.postgres.trouble import unavailable
 from hookline.store.statements import load_statements
 
-__all__ = ["STATEMENTS", "Pools", "Statement", "connect", "migrate", "migrations", "named"]
+__all__ = [
+    "STATEMENTS",
+    "Pools",
+    "Statement",
+    "connect",
+    "connect_one",
+    "migrate",
+    "migrations",
+    "named",
+]
 
 # Taken while the schema is looked at and changed, so that nodes that start together take turns.
 LOCK_KEY: Final = 0x484B4C4E  # "HKLN"
@@ -141,6 +150,22 @@ async def _pool(url: str, size: int, session: dict[str, str]) -> "asyncpg.Pool[a
     )
     await pool
     return pool
+
+
+async def connect_one(url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection outside the pools, which takes writes and waits for no disk.
+
+    Raises:
+        UsageError, Unavailable: as ``connect`` does.
+    """
+    with _told(url):
+        return await asyncpg.connect(
+            url,
+            timeout=CONNECT_S,
+            command_timeout=CONNECT_S,
+            server_settings={**SESSION, "synchronous_commit": "off"},
+            target_session_attrs=asyncpg.connect_utils.SessionAttribute.read_write,
+        )
 
 
 async def _leave_as_it_is(_connection: Any) -> None:

@@ -28,6 +28,7 @@ import asyncpg
 
 from hookline.core.errors import Unavailable
 from hookline.store.postgres.database import STATEMENTS, Pools
+from hookline.store.postgres.listening import tell_changed
 from hookline.store.postgres.trouble import (
     TROUBLE,
     is_defect,
@@ -35,6 +36,7 @@ from hookline.store.postgres.trouble import (
     may_run_again,
     unavailable,
 )
+from hookline.store.signals import Signal
 from hookline.store.upkeep import StoreTally
 from hookline.store.verbs.asking import Answer, Ask, Verb
 
@@ -69,16 +71,24 @@ class Runner:
         self._pools = pools
         self._closed = False
 
-    async def write(self, make: Callable[[], Verb[T]], *, durable: bool = True, jobs: int = 1) -> T:
+    async def write(
+        self,
+        make: Callable[[], Verb[T]],
+        *,
+        durable: bool = True,
+        jobs: int = 1,
+        tell: Callable[[T], Signal | None] | None = None,
+    ) -> T:
         """Run the verb that ``make`` makes, in a transaction that is committed when this returns.
 
-        ``jobs``: how many of those who asked share it.
+        ``jobs``: how many of those who asked share it. ``tell``: of what its commit tells other nodes,
+        by what the verb came to.
 
         Raises:
             Unavailable: the database cannot do it now.
             HooklineError: what the verb refuses; its work is undone.
         """
-        value = await self._patiently(lambda: self._write(make, durable=durable))
+        value = await self._patiently(lambda: self._write(make, tell, durable=durable))
         self.tally.group_jobs.observe(jobs)
         return value
 
@@ -122,11 +132,20 @@ class Runner:
         async with self._pools.reading.acquire(timeout=ACQUIRE_S) as connection:
             return await _play(connection, make())
 
-    async def _write(self, make: Callable[[], Verb[T]], *, durable: bool) -> T:
+    async def _write(
+        self,
+        make: Callable[[], Verb[T]],
+        tell: Callable[[T], Signal | None] | None,
+        *,
+        durable: bool,
+    ) -> T:
         async with self._pools.writing.acquire(timeout=ACQUIRE_S) as connection:
             try:
                 await connection.execute(_BEGIN[durable])
                 value = await _play(connection, make())
+                signal = None if tell is None else tell(value)
+                if signal is not None:
+                    await tell_changed(connection, signal)
                 await self._commit(connection)
             except BaseException:
                 await _undo(connection)

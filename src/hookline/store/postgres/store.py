@@ -13,8 +13,10 @@ from hookline.core.scopes import Scope
 from hookline.core.unsubscribing import Rules
 from hookline.store.credentials import ApiKey, Erased, SealedSecret
 from hookline.store.postgres import database
+from hookline.store.postgres.listening import Listener
 from hookline.store.postgres.recording import Recorder
 from hookline.store.postgres.runner import Runner
+from hookline.store.signals import Signal
 from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
 from hookline.store.values import (
     AttemptBody,
@@ -61,8 +63,9 @@ class PostgresStore:
     node looks first.
     """
 
-    def __init__(self, pools: database.Pools):
+    def __init__(self, pools: database.Pools, url: str):
         self._runner = Runner(pools)
+        self._listener = Listener(url)
         self._recorder = Recorder(self._record_together)
         self._refused = False  # whether the last events could not be recorded
         self._to_vacuum = True  # what the last process erased may be there
@@ -76,7 +79,7 @@ class PostgresStore:
                 schema is newer than this version.
             Unavailable: the server cannot be reached, or takes no connections now.
         """
-        return cls(await database.connect(url))
+        return cls(await database.connect(url), url)
 
     async def close(self) -> None:
         """Finish what was asked for, then let go of the database."""
@@ -85,6 +88,12 @@ class PostgresStore:
 
     async def _write(self, verb: Callable[P, Verb[T]], *arguments: P.args, **named: P.kwargs) -> T:
         return await self._runner.write(lambda: verb(*arguments, **named))
+
+    async def _change(
+        self, signal: Signal, verb: Callable[P, Verb[T]], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """Write what other nodes keep in memory, and tell them."""
+        return await self._runner.write(lambda: verb(*arguments, **named), tell=lambda _: signal)
 
     async def _read(self, verb: Callable[P, Verb[T]], *arguments: P.args, **named: P.kwargs) -> T:
         return await self._runner.read(lambda: verb(*arguments, **named))
@@ -175,13 +184,15 @@ class PostgresStore:
     # -- integrations and installations -----------------------------------------------------------
 
     async def create_integration(self, new: NewIntegration) -> Integration:
-        return await self._write(registry.create_integration, new)
+        return await self._change(Signal.DIRECTORY, registry.create_integration, new)
 
     async def update_integration(self, integration: Integration) -> Integration:
-        return await self._write(registry.update_integration, integration)
+        return await self._change(Signal.DIRECTORY, registry.update_integration, integration)
 
     async def delete_integration(self, integration_id: int, now: int) -> bool:
-        return await self._write(registry.delete_integration, integration_id, now)
+        return await self._change(
+            Signal.DIRECTORY, registry.delete_integration, integration_id, now
+        )
 
     async def integration(self, slug: str) -> Integration | None:
         return await self._read(registry.integration, slug)
@@ -192,12 +203,14 @@ class PostgresStore:
     async def create_installation(
         self, new: NewInstallation, announcement: NewEvent | None
     ) -> Installation:
-        return await self._write(registry.create_installation, new, announcement)
+        return await self._change(Signal.DIRECTORY, registry.create_installation, new, announcement)
 
     async def delete_installation(
         self, uuid: str, now: int, announcement: NewEvent | None
     ) -> Installation | None:
-        return await self._write(registry.delete_installation, uuid, now, announcement)
+        return await self._change(
+            Signal.DIRECTORY, registry.delete_installation, uuid, now, announcement
+        )
 
     async def installation(self, uuid: str) -> Installation | None:
         return await self._read(registry.installation, uuid)
@@ -224,7 +237,8 @@ class PostgresStore:
     async def rotate_secret(
         self, integration_id: int, sealed: bytes, *, now: int, until: int, sign_with: SignWith
     ) -> None:
-        await self._write(
+        await self._change(
+            Signal.DIRECTORY,
             credentials.rotate_secret,
             integration_id,
             sealed,
@@ -234,10 +248,15 @@ class PostgresStore:
         )
 
     async def choose_secret(self, integration_id: int, sign_with: SignWith, now: int) -> None:
-        await self._write(credentials.choose_secret, integration_id, sign_with, now)
+        await self._change(
+            Signal.DIRECTORY, credentials.choose_secret, integration_id, sign_with, now
+        )
 
     async def erase_secrets(self, now: int) -> Erased:
-        count = await self._write(credentials.erase_expired, now)
+        count = await self._runner.write(
+            lambda: credentials.erase_expired(now),
+            tell=lambda count: Signal.DIRECTORY if count else None,
+        )
         if count or self._to_vacuum:
             # What an update leaves behind in a page goes when it is vacuumed. The server's log of
             # writes, and its replicas', keep it until they go round: that is not ours to erase.
@@ -249,7 +268,7 @@ class PostgresStore:
     # -- resources, keys, facts -------------------------------------------------------------------
 
     async def define_resource(self, name: str, actions: tuple[str, ...], now: int) -> None:
-        await self._write(registry.define_resource, name, actions, now)
+        await self._change(Signal.DIRECTORY, registry.define_resource, name, actions, now)
 
     async def resources(self) -> dict[str, tuple[str, ...]]:
         return await self._read(registry.resources)
@@ -257,19 +276,44 @@ class PostgresStore:
     async def add_api_key(
         self, name: str, digest: bytes, scopes: tuple[Scope, ...], now: int
     ) -> ApiKey:
-        return await self._write(credentials.add_api_key, name, digest, scopes, now)
+        return await self._change(Signal.KEYS, credentials.add_api_key, name, digest, scopes, now)
 
     async def api_keys(self) -> list[ApiKey]:
         return await self._read(credentials.api_keys)
 
     async def revoke_api_key(self, key_id: int, now: int, *, keep_admin: bool) -> bool:
-        return await self._write(credentials.revoke_api_key, key_id, now, keep_admin=keep_admin)
+        return await self._change(
+            Signal.KEYS, credentials.revoke_api_key, key_id, now, keep_admin=keep_admin
+        )
 
     async def fact(self, name: str) -> str | None:
         return await self._read(facts.fact, name)
 
     async def set_fact(self, name: str, value: str) -> None:
         await self._write(facts.set_fact, name, value)
+
+    async def keep_fact(self, name: str, value: str) -> str:
+        return await self._write(facts.keep_fact, name, value)
+
+    # -- several processes on one database --------------------------------------------------------
+
+    @property
+    def in_order(self) -> bool:
+        return False  # each has a connection of its own
+
+    async def watch(self, on_signal: Callable[[Signal], None], poll_s: float) -> None:
+        await self._listener.run(on_signal, poll_s)
+
+    def tell(self, signal: Signal) -> None:
+        self._listener.tell(signal)
+
+    async def clock(self) -> int | None:
+        return await self._read(facts.clock)
+
+    async def claim(self, chore: str, holder: str, now: int, until: int) -> bool:
+        return await self._runner.write(
+            lambda: facts.claim(chore, holder, now, until), durable=False
+        )
 
     # -- reading the log --------------------------------------------------------------------------
 

@@ -71,6 +71,22 @@ UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1
 -- A small fact about this database.
 SELECT value FROM facts WHERE name = ?1
 
+-- keep_fact --
+-- Remember a small fact, unless there is one by that name.
+INSERT INTO facts VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING
+
+-- claim --
+-- Take something to do for oneself until an instant, where nobody else has it at this one. What is kept is the
+-- instant and who.
+INSERT INTO facts VALUES ('claim ' || ?1, ?4 || ' ' || ?2)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
+WHERE CAST(value AS INTEGER) <= ?3 OR substr(value, instr(value, ' ') + 1) = ?2
+RETURNING name
+
+-- clock --
+-- Nothing: the machine's clock is the only one.
+SELECT NULL
+
 -- set_fact --
 -- Remember a small fact.
 INSERT INTO facts VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value

@@ -17,6 +17,7 @@ from hookline.core.rotation import SignWith
 from hookline.core.scopes import Scope
 from hookline.core.unsubscribing import Rules
 from hookline.store.credentials import ApiKey, Erased, SealedSecret
+from hookline.store.signals import Signal
 from hookline.store.sqlite import database
 from hookline.store.sqlite.rows import job, run
 from hookline.store.sqlite.writer import Writer
@@ -330,6 +331,27 @@ class SqliteStore:
     async def set_fact(self, name: str, value: str) -> None:
         await self._write(job(facts.set_fact, name, value))
 
+    async def keep_fact(self, name: str, value: str) -> str:
+        return await self._write(job(facts.keep_fact, name, value))
+
+    # -- several processes on one database: there are none ----------------------------------------
+
+    @property
+    def in_order(self) -> bool:
+        return True  # one writer does it all
+
+    async def watch(self, on_signal: Callable[[Signal], None], poll_s: float) -> None:
+        pass
+
+    def tell(self, signal: Signal) -> None:
+        pass
+
+    async def clock(self) -> int | None:
+        return await self._read(job(facts.clock))
+
+    async def claim(self, chore: str, holder: str, now: int, until: int) -> bool:
+        return await self._write(job(facts.claim, chore, holder, now, until), durable=False)
+
     # -- reading the log --------------------------------------------------------------------------
 
     async def events(self, public_id: str, organization: str | None) -> list[Event]:
@@ -375,6 +397,7 @@ class SqliteStore:
 
 
 def _void_leases(connection: Connection, now: int) -> int:
-    # The process that held them is gone, since we hold its lock.
+    # The process that held them is gone, since we hold its lock; and so are its claims.
+    connection.execute("DELETE FROM facts WHERE name LIKE 'claim %'")
     connection.execute("UPDATE deliveries SET leased_until = 0 WHERE state = 'leased'")
     return run(connection, outbound.rescue(now))

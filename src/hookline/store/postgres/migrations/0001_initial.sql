@@ -19,7 +19,8 @@ CREATE TABLE facts (
 
 -- Rows that are written again and again are there from the start, so that writing them is an update, which
 -- can pass over a row that another node has locked.
-INSERT INTO facts (name, value) VALUES ('latest-settled', '0'), ('probe', '');
+-- 'version' is counted up by whatever changes what nodes keep in memory.
+INSERT INTO facts (name, value) VALUES ('latest-settled', '0'), ('probe', ''), ('version', '0');
 
 CREATE TABLE api_keys (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
