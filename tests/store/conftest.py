@@ -75,6 +75,8 @@ def postgres_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
 
     async def open_postgres(folder: Path) -> Store:
         """The folder is only a name for a database of its own."""
+        for gone in [each for each in databases if not each.exists()]:
+            server.drop_databases([databases.pop(gone)])
         if folder not in databases:
             databases[folder] = server.make_database(MIGRATED)
         return await PostgresStore.open(server.url(databases[folder]))

@@ -32,6 +32,7 @@ from hookline.core.lifecycle import State
 from hookline.core.outcome import Counted
 from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import Delivered, Parked, ParkReason, RetryAt
+from hookline.store.postgres.store import PostgresStore
 from hookline.store.values import DeliveryFilter, NewRecovery
 
 SECOND = 1_000_000
@@ -200,10 +201,12 @@ class Machine(Model, RuleBasedStateMachine):
 
     @rule()
     def reopen(self) -> None:
-        """All leases are void; all else is as it was."""
+        """All leases are void where the store has one owner; all else is as it was."""
         self.run(self.store.close())
         self.store = self.run(self.factory(self.folder))
         self.world.store = self.store
+        if isinstance(self.store, PostgresStore):
+            return
         for each in self.leased():
             self.void(each)
             self.back(each, self.now)
