@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Awaitable, Callable, Iterator
 
 import asyncpg
@@ -368,4 +369,53 @@ async def test_a_server_that_stops_and_starts(worlds):
         await works_again(store)
         assert [await world.state(each) for each in kept] == [State.WAITING] * 3
         assert {held.id for held in await world.leased()} == set(kept)
+        await store.close()
+
+
+async def test_a_server_that_crashes_under_load(worlds):
+    """What was acknowledged is there afterwards, each once; what was not may be handed in again."""
+    with postgres_server() as server:
+        store = await PostgresStore.open(server.url())
+        world = worlds(store)
+        app = await world.app()
+        acknowledged: dict[str, bytes] = {}
+        refused = 0
+
+        async def publisher(name: int) -> None:
+            nonlocal refused
+            number = 0
+            while number < 60:
+                event = world.event(app, external_id=f"{name}-{number}")
+                try:
+                    (answer,) = await store.record([event])
+                except Unavailable:
+                    refused += 1
+                    await asyncio.sleep(0.01)
+                    continue
+                acknowledged[answer.id] = event.deliveries[0].id
+                number += 1
+
+        async def crashes() -> None:
+            for after in (60, 200):
+                await until(lambda after=after: at_least(after))
+                before = refused
+                server.stop(signal.SIGQUIT)
+                await until(lambda before=before: more_than(before))
+                server.start()
+
+        async def at_least(number: int) -> bool:
+            return len(acknowledged) >= number
+
+        async def more_than(number: int) -> bool:
+            return refused > number
+
+        async with asyncio.timeout(120), asyncio.TaskGroup() as tasks:
+            tasks.create_task(crashes())
+            for name in range(6):
+                tasks.create_task(publisher(name))
+        leased = []
+        while some := await world.leased():
+            leased += some
+            await world.settle_all([world.settlement(each) for each in some])
+        assert sorted(each.event for each in leased) == sorted(acknowledged)
         await store.close()

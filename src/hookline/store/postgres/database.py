@@ -130,7 +130,7 @@ async def _pool(url: str, size: int, session: dict[str, str]) -> "asyncpg.Pool[a
         values["target_session_attrs"] = "primary"  # our own wish would make it look read-only
     pool = asyncpg.create_pool(
         url,
-        min_size=1,
+        min_size=0,  # else it tries to have some again and again while the server is away
         max_size=size,
         timeout=CONNECT_S,
         command_timeout=COMMAND_S,
