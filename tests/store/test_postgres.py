@@ -95,13 +95,15 @@ async def test_a_newer_schema_is_refused(url):
         with pytest.raises(UsageError) as caught:
             await PostgresStore.open(url)
         assert caught.value.code == "newer-schema"
-        assert (
-            await session.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname ="
-                " current_database() AND application_name = 'hookline'"
-            )
-            == 0
-        )
+        await until(lambda: nobody_is_connected(session))
+
+
+async def nobody_is_connected(session: asyncpg.Connection) -> bool:
+    ours = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name = 'hookline'"
+    )
+    return await session.fetchval(ours) == 0
 
 
 async def test_a_migration_is_done_whole_or_not_at_all(url, monkeypatch):
@@ -275,6 +277,32 @@ async def test_sessions_that_are_ended_again_and_again(store):
     await store.ping()
 
 
+async def test_a_session_that_is_ended_while_it_commits(store, url, worlds):
+    """Nobody knows whether that was stored, so it is not run again, and the error says so."""
+    world = worlds(store)
+    app = await world.app()
+    async with operator(url) as session:
+        await session.execute("""
+            SET search_path TO hookline;
+            CREATE FUNCTION end_it() RETURNS trigger LANGUAGE plpgsql
+            AS 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END';
+            CREATE CONSTRAINT TRIGGER at_the_end AFTER INSERT ON notices
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION end_it();
+        """)
+    runs = []
+
+    def verb() -> Verb[None]:
+        runs.append(1)
+        yield Ask("insert_notice", (0, "warned", app.integration.id, "timeouts", "once"))
+
+    with pytest.raises(Unavailable) as caught:
+        await store._runner.write(verb)
+    assert len(runs) == 1
+    assert caught.value.code == "database-unreachable"
+    assert "not known" in caught.value.message
+    await store.ping()
+
+
 @pytest.mark.parametrize("code", ["40001", "40P01", "23505"])
 async def test_two_that_stand_in_each_others_way(store, worlds, monkeypatch, code):
     """Whoever loses is run again, from the beginning; it counts once."""
@@ -419,3 +447,50 @@ async def test_a_server_that_crashes_under_load(worlds):
             await world.settle_all([world.settlement(each) for each in some])
         assert sorted(each.event for each in leased) == sorted(acknowledged)
         await store.close()
+
+
+async def test_a_caller_who_goes_away(store, url, worlds):
+    """His transaction is rolled back, and its connection is as good as before."""
+    world = worlds(store)
+    app = await world.app()
+    async with operator(url) as session:
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        async with session.transaction():
+            await session.execute("SELECT * FROM hookline.gates FOR UPDATE")
+            for _ in range(2 * database.WRITERS):
+                gone = asyncio.ensure_future(
+                    store.unsubscribe(app.integration.id, "by hand", world.START)
+                )
+                await until(lambda: session.fetchval(waiting))
+                gone.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await gone
+        assert not await session.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND state LIKE 'idle in transaction%'"
+        )
+    assert await store.unsubscribe(app.integration.id, "by hand", world.START) is False
+
+
+async def test_a_node_that_stalls_in_mid_transaction(url, worlds, monkeypatch):
+    """The server ends its session, so that the others are not kept from its gates for good."""
+    monkeypatch.setitem(database.SESSION, "idle_in_transaction_session_timeout", "200")
+    store = await PostgresStore.open(url)
+    app = await worlds(store).app()
+    async with operator(url) as session:
+        stalled = (
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND state = 'idle in transaction'"
+        )
+        with contextlib.suppress(asyncpg.InterfaceError):  # as it finds when it goes on
+            async with store._runner._pools.writing.acquire() as stalling:
+                await stalling.execute("BEGIN")
+                await stalling.execute("SELECT * FROM gates FOR UPDATE")
+                assert await session.fetchval(stalled) == 1
+                assert await store.unsubscribe(app.integration.id, "by hand", 0) is False
+                assert await session.fetchval(stalled) == 0
+    await store.ping()
+    await store.close()

@@ -139,7 +139,7 @@ class Runner:
             await connection.execute("COMMIT")
         except TROUBLE as trouble:
             # The server may refuse to commit, and then it says so; silence proves nothing.
-            if isinstance(trouble, asyncpg.PostgresError) and not connection.is_closed():
+            if isinstance(trouble, asyncpg.PostgresError) and not _is_gone(connection):
                 raise
             raise _CommitLost(trouble) from trouble
         self.tally.commit_us.observe(int((time.perf_counter() - began) * 1_000_000))
@@ -147,12 +147,20 @@ class Runner:
 
 async def _undo(connection: Any) -> None:
     """Roll back, or let go of a connection with which that cannot be done."""
-    if connection.is_closed():
+    if _is_gone(connection):
         return
     try:
         await connection.execute("ROLLBACK")
     except TROUBLE:
-        connection.terminate()
+        if not _is_gone(connection):
+            connection.terminate()
+
+
+def _is_gone(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # the pool has it back already, as it does when one is lost
+        return True
 
 
 async def _play(connection: Any, verb: Verb[T]) -> T:
