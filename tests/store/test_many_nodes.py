@@ -6,7 +6,6 @@ way all the time.
 """
 
 import asyncio
-import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -19,8 +18,10 @@ from hookline.core.lifecycle import State
 from hookline.core.outcome import Counted
 from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import Delivered, RetryAt
+from hookline.store.postgres.runner import play
 from hookline.store.postgres.store import PostgresStore
 from hookline.store.values import Leased
+from hookline.store.verbs import outbound
 
 PATIENCE_S = 120
 CAP = 5
@@ -70,27 +71,27 @@ class Field:
         return not self.publishing and self.accepted == self.delivered
 
 
-async def publish(node, play: Field, number: int) -> None:
-    play.publishing += 1
+async def publish(node, game: Field, number: int) -> None:
+    game.publishing += 1
     for _ in range(number):
         events = [
-            play.world.event(play.rng.choice(play.apps)) for _ in range(play.rng.randint(1, 4))
+            game.world.event(game.rng.choice(game.apps)) for _ in range(game.rng.randint(1, 4))
         ]
         await node.record(events)
-        play.accepted |= {each.id for event in events for each in event.deliveries}
-    play.publishing -= 1
+        game.accepted |= {each.id for event in events for each in event.deliveries}
+    game.publishing -= 1
 
 
-async def work(node, play: Field) -> None:
+async def work(node, game: Field) -> None:
     idle = 0
-    while not play.over():
+    while not game.over():
         leases = await node.lease(
             limit=20,
             slow_limit=20,
             each=1000,
-            now=play.world.START,
-            until=play.world.START + play.world.MINUTE,
-            token=play.rng.getrandbits(62),
+            now=game.world.START,
+            until=game.world.START + game.world.MINUTE,
+            token=game.rng.getrandbits(62),
         )
         if not leases.deliveries:
             idle += 1
@@ -98,22 +99,22 @@ async def work(node, play: Field) -> None:
             await asyncio.sleep(0.001)
             continue
         idle = 0
-        play.taken(leases.deliveries)
+        game.taken(leases.deliveries)
         settlements = []
         for each in leases.deliveries:
-            fails = play.rng.random() < 0.2
+            fails = game.rng.random() < 0.2
             settlements.append(
-                play.world.settlement(
+                game.world.settlement(
                     each,
-                    RetryAt(play.world.START) if fails else Delivered(),
+                    RetryAt(game.world.START) if fails else Delivered(),
                     outcome=Counted.FAILURE if fails else Counted.SUCCESS,
                     status=500 if fails else 204,
                 )
             )
-        play.ending(settlements)
+        game.ending(settlements)
         settled = await node.settle(settlements, Rules())
         assert all(settled.counted)
-        play.delivered |= {
+        game.delivered |= {
             each.delivery_id for each in settlements if isinstance(each.verdict, Delivered)
         }
 
@@ -122,17 +123,17 @@ async def play_it(url: str, worlds, nodes: int, events: int, *, seed: int) -> No
     stores = [await PostgresStore.open(url) for _ in range(nodes)]
     try:
         world = worlds(stores[0])
-        play = Field(world, [], random.Random(seed))
+        game = Field(world, [], random.Random(seed))
         for n in range(3):
-            play.apps += await world.public(
+            game.apps += await world.public(
                 f"public-{n}", "acme", "globex", "initech", max_in_flight=CAP, ordered=n == 0
             )
-        play.ordered = {play.apps[0].integration.id}
+        game.ordered = {game.apps[0].integration.id}
         async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
             for store in stores:
-                tasks.create_task(publish(store, play, events))
-                tasks.create_task(work(store, play))
-        for each in play.accepted:
+                tasks.create_task(publish(store, game, events))
+                tasks.create_task(work(store, game))
+        for each in game.accepted:
             assert await world.state(each) == State.DELIVERED
     finally:
         for store in stores:
@@ -141,14 +142,6 @@ async def play_it(url: str, worlds, nodes: int, events: int, *, seed: int) -> No
     for table in ("gates", "lanes"):
         sql = f"SELECT max(in_flight) FROM hookline.{table}"
         assert await connection.fetchval(sql) == 0
-    if os.environ.get("SHOW"):
-        print(
-            "deadlocks",
-            await connection.fetchval(
-                "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-            ),
-            len(play.accepted),
-        )
     await connection.close()
 
 
@@ -156,6 +149,43 @@ async def play_it(url: str, worlds, nodes: int, events: int, *, seed: int) -> No
 async def test_nothing_is_lost_and_nothing_leased_twice(url, worlds, seed):
     """Three nodes, each of which publishes and works: every delivery is settled once."""
     await play_it(url, worlds, 3, 40, seed=seed)
+
+
+async def test_what_is_published_while_a_gate_is_closed(url, worlds):
+    """The publisher saw it open, and commits after it was closed: it is parked like the rest."""
+    store = await PostgresStore.open(url)
+    world = worlds(store)
+    app = await world.app()
+    event = world.event(app)
+    publisher = await asyncpg.connect(url, server_settings={"search_path": "hookline"})
+    async with publisher.transaction():
+        await play(publisher, outbound.record([event]))
+        await store.unsubscribe(app.integration.id, "by hand", world.START)
+        assert await world.leased() == []
+    assert await world.leased() == []
+    found = await world.delivery(event.deliveries[0].id)
+    assert (found.state, found.park_reason) == (State.PARKED, "unsubscribed")
+    await publisher.close()
+    await store.close()
+
+
+async def test_a_lease_waits_for_nobody(url, worlds):
+    """What another node holds is passed over, told as a reason to come back, and had later."""
+    store = await PostgresStore.open(url)
+    world = worlds(store)
+    busy, free = await world.app(), await world.app(organization="globex")
+    (held_up,), (had,) = await world.waiting(busy), await world.waiting(free)
+    other = await asyncpg.connect(url, server_settings={"search_path": "hookline"})
+    async with other.transaction():
+        gate = "SELECT 1 FROM gates WHERE integration_id = $1 FOR UPDATE"
+        await other.execute(gate, busy.integration.id)
+        leases = await world.lease()
+        assert [each.id for each in leases.deliveries] == [had]
+        assert leases.next_ready_at == world.START
+        assert await world.leased() == []
+    assert [each.id for each in await world.leased()] == [held_up]
+    await other.close()
+    await store.close()
 
 
 @pytest.mark.long

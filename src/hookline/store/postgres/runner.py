@@ -38,7 +38,7 @@ from hookline.store.postgres.trouble import (
 from hookline.store.upkeep import StoreTally
 from hookline.store.verbs.asking import Answer, Ask, Verb
 
-__all__ = ["Runner"]
+__all__ = ["Runner", "play"]
 
 T = TypeVar("T")
 
@@ -120,13 +120,13 @@ class Runner:
 
     async def _read(self, make: Callable[[], Verb[T]]) -> T:
         async with self._pools.reading.acquire(timeout=ACQUIRE_S) as connection:
-            return await _play(connection, make())
+            return await play(connection, make())
 
     async def _write(self, make: Callable[[], Verb[T]], *, durable: bool) -> T:
         async with self._pools.writing.acquire(timeout=ACQUIRE_S) as connection:
             try:
                 await connection.execute(_BEGIN[durable])
-                value = await _play(connection, make())
+                value = await play(connection, make())
                 await self._commit(connection)
             except BaseException:
                 await _undo(connection)
@@ -163,7 +163,8 @@ def _is_gone(connection: Any) -> bool:
         return True
 
 
-async def _play(connection: Any, verb: Verb[T]) -> T:
+async def play(connection: Any, verb: Verb[T]) -> T:
+    """Answer what a verb asks for until it returns; in whatever transaction the connection is in."""
     try:
         ask = next(verb)
         while True:
