@@ -50,6 +50,9 @@ class PostgresServer:
     Args:
         folder: a folder that does not last longer than the server.
         settings: of the server, beside those that it needs here.
+
+    Attributes:
+        spare: names of databases that are as good as new, for whoever keeps them.
     """
 
     def __init__(self, folder: Path, settings: dict[str, str] | None = None):
@@ -67,6 +70,7 @@ class PostgresServer:
         self._bin = _binaries(folder)
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
+        self.spare: list[str] = []
         if os.geteuid() == 0:
             os.chown(folder, NOBODY, NOBODY)
         self._run("initdb", "-D", self._data, "-U", "hookline", "-A", "trust", "-E", "UTF8", "-N")
