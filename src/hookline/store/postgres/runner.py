@@ -31,6 +31,7 @@ from hookline.store.postgres.database import STATEMENTS, Pools
 from hookline.store.postgres.trouble import (
     TROUBLE,
     is_defect,
+    is_lost,
     is_read_only,
     may_run_again,
     unavailable,
@@ -136,12 +137,17 @@ class Runner:
     async def _commit(self, connection: Any) -> None:
         began = time.perf_counter()
         try:
-            await connection.execute("COMMIT")
+            status = await connection.execute("COMMIT")
         except TROUBLE as trouble:
-            # The server may refuse to commit, and then it says so; silence proves nothing.
-            if isinstance(trouble, asyncpg.PostgresError) and not _is_gone(connection):
-                raise
-            raise _CommitLost(trouble) from trouble
+            # The server may refuse to commit, and then it says so. Silence proves nothing, nor does a
+            # session that ends: it may have committed and not come to say it.
+            if is_lost(trouble):
+                raise _CommitLost(trouble) from trouble
+            raise
+        if status != "COMMIT":
+            raise Unavailable(
+                "database-unavailable", f"the database answered {status}", "try again"
+            )
         self.tally.commit_us.observe(int((time.perf_counter() - began) * 1_000_000))
 
 
