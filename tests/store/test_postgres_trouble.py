@@ -309,3 +309,33 @@ async def test_a_node_that_stalls_in_mid_transaction(url, worlds, monkeypatch):
                 assert await session.fetchval(stalled) == 0
     await store.ping()
     await store.close()
+
+
+def stops(server: PostgresServer) -> None:
+    server.stop()
+
+
+def takes_no_more_writes(server: PostgresServer) -> None:
+    server.sql("ALTER SYSTEM SET default_transaction_read_only = on")
+    server.sql("SELECT pg_reload_conf()")
+
+
+@pytest.mark.parametrize("happens", [stops, takes_no_more_writes])
+async def test_a_failover_to_another_address(happens):
+    """Of the hosts in the URL the one that takes writes is used, and found again when that changes."""
+    with postgres_server() as one, postgres_server() as other:
+        await (await PostgresStore.open(other.url())).close()
+        store = await PostgresStore.open(
+            f"postgresql://hookline@/postgres?host={one.folder},{other.folder}&port=5432,5432"
+        )
+        await store.set_fact("where", "at the first")
+        happens(one)
+
+        async def is_at_the_second() -> bool:
+            with contextlib.suppress(Unavailable):
+                await store.set_fact("where", "at the second")
+            return "second" in other.sql("SELECT value FROM hookline.facts WHERE name = 'where'")
+
+        await until(is_at_the_second)
+        assert await store.fact("where") == "at the second"
+        await store.close()
