@@ -124,6 +124,7 @@ async def connect(url: str) -> Pools:
 
 
 async def _pool(url: str, size: int, init: Any = None) -> "asyncpg.Pool[asyncpg.Record]":
+    more: dict[str, Any] = {"init": init, "target_session_attrs": "read-write"}  # of several hosts
     pool = asyncpg.create_pool(
         url,
         min_size=0,  # else it tries to have some again and again while the server is away
@@ -133,9 +134,8 @@ async def _pool(url: str, size: int, init: Any = None) -> "asyncpg.Pool[asyncpg.
         statement_cache_size=256,
         max_cached_statement_lifetime=0,
         server_settings=SESSION,
-        target_session_attrs="read-write",  # of several hosts
         reset=_leave_as_it_is,
-        init=init,
+        **more,
     )
     await pool
     return pool
