@@ -13,6 +13,7 @@ from hookline.core.allowlist import AllowList
 from hookline.core.errors import UsageError
 from hookline.core.mail import Security, SmtpServer
 from hookline.core.masking import Mask
+from hookline.core.role import Role
 from hookline.core.secret import STARS, Secret
 from hookline.core.unsubscribing import Rules
 from hookline.settings import PostgresDatabase, Settings, SqliteDatabase, reference_page
@@ -21,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 KEY = "00" * 32
 GENUINE = {
     "HOOKLINE_DATABASE": "sqlite:////var/lib/hookline.db",
+    "HOOKLINE_ROLE": "worker",
     "HOOKLINE_API_KEY": "a-key-of-ours",
     "HOOKLINE_ALLOW_ADDRESSES": "10.0.0.0/8, [::1]:9000",
     "HOOKLINE_HOST": "0.0.0.0",
@@ -56,7 +58,7 @@ def test_an_empty_environment_gives_the_promised_defaults():
         host="127.0.0.1", port=8800, secret_key=None, max_data_bytes=1_048_576, max_in_flight=1000,
         log="text", log_attempts="all", keep_events_days=90, keep_attempts_days=30,
         unsubscribe_timeouts=1000, unsubscribe_hours=24, unsubscribe_days=5, smtp_url=None,
-        mail_from=None, mail_to=None,
+        mail_from=None, mail_to=None, role=Role.ALL,
         url="http://127.0.0.1:8800",
     )  # fmt: skip
 
@@ -73,7 +75,7 @@ def test_every_variable_is_read():
             "mail.example.com", 465, Security.TLS, "hookline", Secret("p@ss")
         ),
         mail_from="hookline@example.com", mail_to=("ops@example.com", "on-call@example.com"),
-        url="https://hooks.example.com",
+        role=Role.WORKER, url="https://hooks.example.com",
     )  # fmt: skip
 
 
@@ -207,6 +209,17 @@ def test_no_error_shows_a_secret(name, pattern, password):
     message = refusal({name: pattern.format(password)})
     assert password not in message
     assert ascii(password)[1:-1] not in message
+
+
+@pytest.mark.parametrize("role", ["api", "worker"])
+def test_a_part_of_the_work_needs_a_database_that_others_share(role):
+    """A SQLite file has one process; with PostgreSQL each says what it does."""
+    with pytest.raises(UsageError) as caught:
+        Settings.from_environ({"HOOKLINE_ROLE": role}).checked_role()
+    assert caught.value.code == "one-process-only"
+    shared = {"HOOKLINE_ROLE": role, "HOOKLINE_DATABASE": "postgresql://h/d"}
+    assert Settings.from_environ(shared).checked_role() is Role(role)
+    assert Settings.from_environ({}).checked_role() is Role.ALL
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])

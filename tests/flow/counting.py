@@ -6,8 +6,8 @@ webhooks came, how many distinct ones were answered 2xx, how many of those came 
 a signature that does not verify, or a Request-ID or body other than the first time. The line is an
 object of secrets to learn, by installation; or ``"accepted"``, for the event numbers answered 2xx, by
 installation; or ``"repeats"``, for the Request-ID of each webhook that came again after it was answered
-2xx, with both instants (CLOCK_MONOTONIC, ns); or ``"most"``, for how many were being answered at once; or
-``"order"``, for the event numbers as they came.
+2xx, with both instants (CLOCK_MONOTONIC, ns); or ``"most"``, for how many were being answered at once;
+or ``"order"``, for the event numbers as they came.
 """
 
 import asyncio

@@ -9,7 +9,7 @@ import contextlib
 import json
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,28 +27,13 @@ from tests.flow.processes import (
     until,
     wait_until_all_arrived,
 )
-from tests.store.postgres_server import FAST, PostgresServer, postgres_server
+from tests.store.postgres_server import PostgresServer
 
 EVENTS = "/api/v1/organizations/acme/events"
 LEASE_S = 4.0
 SECRET_KEY = "ab" * 32
 WORKERS = 3
 BATCH = 20
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    """A server for the tests of this module."""
-    with postgres_server(FAST) as server:
-        yield server
-
-
-@pytest.fixture
-def database(postgres) -> Iterator[str]:
-    """An empty database."""
-    name = postgres.make_database()
-    yield name
-    postgres.drop_databases([name])
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""The contract for several processes: chores that one takes, facts that one settles, the common clock."""
+"""The contract for several processes: chores that one takes, facts that one settles, one clock."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ SECOND = 1_000_000
 
 
 async def test_a_chore_is_one_holders_until_it_runs_out_or_is_given_back(store):
-    """Whoever has it may prolong it; another gets it when its time is over, or at once when given back."""
+    """Whoever has it may prolong it; another gets it when its time is over, or it is given back."""
     assert await store.claim("mail", "a", START, START + 10)
     assert not await store.claim("mail", "b", START + 9, START + 20)
     assert await store.claim("retention", "b", START + 9, START + 20)

@@ -1,23 +1,19 @@
-"""What is PostgreSQL's own: whose schema it is, how safely it is written, and trouble with it."""
+"""What is PostgreSQL's own: whose schema it is, the way to it, and how safely it is written."""
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import asyncpg
 import pytest
+from tests.store.postgres_server import PostgresServer, operator, until
 
-from hookline.core.errors import Conflict, Unavailable, UsageError
-from hookline.core.lifecycle import State
+from hookline.core.errors import Unavailable, UsageError
 from hookline.store.postgres import database
-from hookline.store.postgres.runner import TRIES
 from hookline.store.postgres.store import PostgresStore
-from hookline.store.postgres.trouble import unavailable
+from hookline.store.sqlite.database import QUERIES
 from hookline.store.verbs.asking import Ask, Verb
-from tests.store.postgres_server import PostgresServer, postgres_server
 
 PASSWORD = "s3cret-to-nobody"  # the server asks for none, and takes any
-WAIT_S = 30
 
 
 @pytest.fixture
@@ -35,35 +31,13 @@ async def store(url):
     await opened.close()
 
 
-@contextlib.asynccontextmanager
-async def operator(url: str):
-    """A session of somebody else's, with all rights."""
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-async def until(condition: Callable[[], Awaitable[object]]) -> None:
-    """Wait for what somebody else is bringing about."""
-    async with asyncio.timeout(WAIT_S):
-        while not await condition():
-            await asyncio.sleep(0.01)
-
-
-async def works_again(store: PostgresStore) -> None:
-    async def once() -> bool:
-        with contextlib.suppress(Unavailable):
-            await store.ping()
-            return True
-        return False
-
-    await until(once)
-
-
 def asked(name: str, *values: object) -> Verb[list[tuple]]:
     return (yield Ask(name, values)).rows
+
+
+def test_both_databases_have_the_same_statements():
+    """By name: a verb finds each of those that it asks for in either."""
+    assert set(database.STATEMENTS) == set(QUERIES)
 
 
 # -- the schema -----------------------------------------------------------------------------------
@@ -88,13 +62,15 @@ async def test_a_newer_schema_is_refused(url):
         with pytest.raises(UsageError) as caught:
             await PostgresStore.open(url)
         assert caught.value.code == "newer-schema"
-        assert (
-            await session.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname ="
-                " current_database() AND application_name = 'hookline'"
-            )
-            == 0
-        )
+        await until(lambda: nobody_is_connected(session))
+
+
+async def nobody_is_connected(session: asyncpg.Connection) -> bool:
+    ours = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name = 'hookline'"
+    )
+    return await session.fetchval(ours) == 0
 
 
 async def test_a_migration_is_done_whole_or_not_at_all(url, monkeypatch):
@@ -214,156 +190,3 @@ async def test_a_defect_in_a_shared_transaction(store, worlds):
     )
     assert [isinstance(each, Exception) for each in answers] == [False, False, True, False]
     assert len(await world.leased()) == 3
-
-
-# -- trouble --------------------------------------------------------------------------------------
-
-
-async def test_a_session_that_is_ended_in_mid_transaction(store, url, worlds):
-    """The transaction is undone and run again: it counts once."""
-    world = worlds(store)
-    app = await world.app()
-    begun = []
-
-    def verb() -> Verb[int]:
-        pid = (yield Ask("backend")).rows[0][0]
-        begun.append(pid)
-        yield Ask("insert_notice", (0, "warned", app.integration.id, "timeouts", "once"))
-        if len(begun) == 1:
-            yield Ask("end_backend", (pid,))
-        return pid
-
-    async with operator(url) as session:
-        assert (
-            await run_with(store, verb, end_backend="SELECT pg_terminate_backend($1)") == begun[1]
-        )
-        assert await session.fetchval("SELECT count(*) FROM hookline.notices") == 1
-    assert begun[0] != begun[1]
-
-
-async def run_with(store: PostgresStore, verb: Callable[[], Verb[int]], **texts: str) -> int:
-    added = {"backend": "SELECT pg_backend_pid()", **texts}
-    for name, text in added.items():
-        database.STATEMENTS[name] = database.Statement(text, True, False)
-    try:
-        return await store._runner.write(verb)
-    finally:
-        for name in added:
-            del database.STATEMENTS[name]
-
-
-async def test_sessions_that_are_ended_again_and_again(store):
-    """After some tries it is trouble, and the next one finds all well."""
-    begun = []
-
-    def verb() -> Verb[int]:
-        begun.append((yield Ask("backend")).rows[0][0])
-        yield Ask("end_backend", (begun[-1],))
-        return 0
-
-    with pytest.raises(Unavailable) as caught:
-        await run_with(store, verb, end_backend="SELECT pg_terminate_backend($1)")
-    assert caught.value.code == "database-unreachable"
-    assert len(set(begun)) == TRIES
-    await store.ping()
-
-
-async def test_two_that_stand_in_each_others_way(store, worlds):
-    """A deadlock is resolved by running one of them again; both are done."""
-    world = worlds(store)
-    one, other = await world.app(), await world.app()
-    met = asyncio.Barrier(2)
-    runs = []
-
-    async def crossing(first: int, second: int) -> None:
-        def verb() -> Verb[None]:
-            runs.append(first)
-            yield Ask("gates", rows=[(first,)])
-            yield Ask("gates", rows=[(second,)])
-
-        verbs = iter([verb])
-        await met.wait()
-        await store._runner.write(lambda: next(verbs, verb)())
-
-    await asyncio.gather(
-        crossing(one.integration.id, other.integration.id),
-        crossing(other.integration.id, one.integration.id),
-    )
-    assert len(runs) >= 2
-
-
-async def test_a_lock_that_is_held_for_long(store, url, worlds, monkeypatch):
-    """Whoever waits for it is told so after a while; when it is let go, it works."""
-    monkeypatch.setitem(database.SESSION, "lock_timeout", "50")
-    impatient = await PostgresStore.open(url)
-    world = worlds(impatient)
-    app = await world.app()
-    async with operator(url) as session, session.transaction():
-        await session.execute("SELECT * FROM hookline.gates FOR UPDATE")
-        with pytest.raises(Unavailable) as caught:
-            await impatient.unsubscribe(app.integration.id, "by hand", world.START)
-        assert caught.value.code == "database-locked"
-    await impatient.unsubscribe(app.integration.id, "by hand", world.START)
-    await impatient.close()
-
-
-async def test_a_verb_that_refuses_leaves_nothing(store, worlds):
-    """Its work is undone, and the connection is as good as before."""
-    world = worlds(store)
-    app = await world.app()
-    again = world.new_installation(app.integration, "acme")
-    for _ in range(20):  # more than there are connections
-        with pytest.raises(Conflict):
-            await store.create_installation(again, None)
-    assert len(await store.installations(integration_id=app.integration.id)) == 1
-
-
-@pytest.mark.parametrize(
-    ("trouble", "code"),
-    [
-        (asyncpg.DiskFullError("no space left"), "disk-full"),
-        (asyncpg.TooManyConnectionsError("sorry"), "database-busy"),
-        (asyncpg.ReadOnlySQLTransactionError("read-only"), "database-read-only"),
-        (asyncpg.LockNotAvailableError("timeout"), "database-locked"),
-        (asyncpg.SerializationError("again"), "database-locked"),
-        (asyncpg.QueryCanceledError("timeout"), "database-slow"),
-        (asyncpg.AdminShutdownError("going down"), "database-unreachable"),
-        (asyncpg.CannotConnectNowError("coming up"), "database-unreachable"),
-        (asyncpg.PostgresIOError("disk"), "database-io"),
-        (asyncpg.InternalServerError("defect"), "database-unavailable"),
-        (asyncpg.InterfaceError("connection is closed"), "database-unreachable"),
-        (ConnectionRefusedError(111, "refused"), "database-unreachable"),
-        (TimeoutError(), "database-slow"),
-    ],
-)
-def test_what_the_servers_codes_mean(trouble, code):
-    """Each is told by a name of its own, with what the server said."""
-    told = unavailable(trouble)
-    assert told.code == code
-    assert (str(trouble) or "TimeoutError") in told.message
-
-
-def test_a_commit_without_an_answer():
-    """Whoever published is told that nobody knows."""
-    told = unavailable(ConnectionResetError(104, "reset"), committing=True)
-    assert "not known" in told.message
-    assert "same id" in told.hint
-
-
-async def test_a_server_that_stops_and_starts(worlds):
-    """Unavailable meanwhile, by name; then it works by itself, and what was promised is there."""
-    with postgres_server() as server:
-        store = await PostgresStore.open(server.url())
-        world = worlds(store)
-        app = await world.app()
-        kept = await world.waiting(app, 3)
-        server.stop()
-        for verb in (store.ping(), store.backlog(), world.waiting(app)):
-            with pytest.raises(Unavailable) as caught:
-                await verb
-            assert caught.value.code == "database-unreachable"
-        server.start()
-        await works_again(store)
-        assert [await world.state(each) for each in kept] == [State.WAITING] * 3
-        assert {held.id for held in await world.leased()} == set(kept)
-        await store.close()

@@ -1,10 +1,11 @@
 """The dispatcher: lease, build, hand to the sender; judge, settle, and lease again.
 
 One turn of its loop is one commit: the settlements that gathered since the last turn and the next lease
-go to the store together; where the store does them side by side, the next turn leases what the
-settlements of this one freed. While a turn commits, attempts go on in the sender; what they bring gathers
-for the next turn. When there is nothing to settle and nothing to lease, the loop sleeps until something
-wakes it: a publisher's commit, a completed attempt, or the time at which the next lane is ready.
+go to the store together. Where the store does them side by side, the next turn leases what the
+settlements of this one freed. While a turn commits, attempts go on in the sender; what they bring
+gathers for the next turn. When there is nothing to settle and nothing to lease, the loop sleeps until
+something wakes it: a publisher's commit, a completed attempt, or the time at which the next lane is
+ready.
 
 How much is under way at once is decided by ``send.slots``.
 

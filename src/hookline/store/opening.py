@@ -57,7 +57,7 @@ async def _postgres(url: Secret) -> Store:
         if missing.name != "asyncpg":
             raise
         raise UsageError(
-            "asyncpg-missing",
+            "postgres-not-installed",
             "PostgreSQL needs the package asyncpg, which is not installed",
             "pip install 'hookline[postgres]'",
         ) from None

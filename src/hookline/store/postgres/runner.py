@@ -32,6 +32,7 @@ from hookline.store.postgres.listening import tell_changed
 from hookline.store.postgres.trouble import (
     TROUBLE,
     is_defect,
+    is_lost,
     is_read_only,
     may_run_again,
     unavailable,
@@ -40,7 +41,7 @@ from hookline.store.signals import Signal
 from hookline.store.upkeep import StoreTally
 from hookline.store.verbs.asking import Answer, Ask, Verb
 
-__all__ = ["Runner"]
+__all__ = ["Runner", "play"]
 
 T = TypeVar("T")
 
@@ -130,7 +131,7 @@ class Runner:
 
     async def _read(self, make: Callable[[], Verb[T]]) -> T:
         async with self._pools.reading.acquire(timeout=ACQUIRE_S) as connection:
-            return await _play(connection, make())
+            return await play(connection, make())
 
     async def _write(
         self,
@@ -142,7 +143,7 @@ class Runner:
         async with self._pools.writing.acquire(timeout=ACQUIRE_S) as connection:
             try:
                 await connection.execute(_BEGIN[durable])
-                value = await _play(connection, make())
+                value = await play(connection, make())
                 signal = None if tell is None else tell(value)
                 if signal is not None:
                     await tell_changed(connection, signal)
@@ -155,26 +156,40 @@ class Runner:
     async def _commit(self, connection: Any) -> None:
         began = time.perf_counter()
         try:
-            await connection.execute("COMMIT")
+            status = await connection.execute("COMMIT")
         except TROUBLE as trouble:
-            # The server may refuse to commit, and then it says so; silence proves nothing.
-            if isinstance(trouble, asyncpg.PostgresError) and not connection.is_closed():
-                raise
-            raise _CommitLost(trouble) from trouble
+            # The server may refuse to commit, and then it says so. Silence proves nothing, nor does a
+            # session that ends: it may have committed and not come to say it.
+            if is_lost(trouble):
+                raise _CommitLost(trouble) from trouble
+            raise
+        if status != "COMMIT":
+            raise Unavailable(
+                "database-unavailable", f"the database answered {status}", "try again"
+            )
         self.tally.commit_us.observe(int((time.perf_counter() - began) * 1_000_000))
 
 
 async def _undo(connection: Any) -> None:
     """Roll back, or let go of a connection with which that cannot be done."""
-    if connection.is_closed():
+    if _is_gone(connection):
         return
     try:
         await connection.execute("ROLLBACK")
     except TROUBLE:
-        connection.terminate()
+        if not _is_gone(connection):
+            connection.terminate()
 
 
-async def _play(connection: Any, verb: Verb[T]) -> T:
+def _is_gone(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # the pool has it back already, as it does when one is lost
+        return True
+
+
+async def play(connection: Any, verb: Verb[T]) -> T:
+    """Answer what a verb asks for until it returns; in whatever transaction the connection is in."""
     try:
         ask = next(verb)
         while True:
