@@ -7,7 +7,7 @@ a signature that does not verify, or a Request-ID or body other than the first t
 object of secrets to learn, by installation; or ``"accepted"``, for the event numbers answered 2xx, by
 installation; or ``"repeats"``, for the Request-ID of each webhook that came again after it was answered
 2xx, with both instants (CLOCK_MONOTONIC, ns); or ``"most"``, for how many were being answered at once;
-or ``"order"``, for the event numbers as they came.
+or ``"order"`` or ``"times"``, for the event numbers as they came, or when (CLOCK_MONOTONIC, ns).
 """
 
 import asyncio
@@ -34,6 +34,7 @@ class Counting:
         self.wrong = 0
         self.open = self.most = 0
         self.order: list[int] = []
+        self.times: list[int] = []
         self.secrets: dict[str, str] = {}
 
     def take(self, head: bytes, body: bytes) -> int:
@@ -79,7 +80,7 @@ class Counting:
         """The answer to a line."""
         if asked == "accepted":
             return self.accepted()
-        if asked in ("repeats", "most", "order"):
+        if asked in ("repeats", "most", "order", "times"):
             return getattr(self, asked)
         self.secrets |= asked
         return self.stats()
@@ -94,6 +95,7 @@ class Counting:
                 self.open += 1
                 self.most = max(self.most, self.open)
                 self.order.append(json.loads(body)["data"]["n"])
+                self.times.append(time.monotonic_ns())
                 if self.takes_s:
                     await asyncio.sleep(self.takes_s)
                 self.open -= 1

@@ -185,25 +185,25 @@ async def test_a_killed_and_a_stalled_worker_cost_nothing_and_repeat_only_what_t
         print(f"came again {len(repeats)}; the stalled node's settlements: {lost}")
 
 
-async def test_workers_together_keep_cap_order_and_the_timeout_counter(
-    tmp_path, postgres, database
-):
+async def test_workers_together_keep_cap_rate_order_and_timeouts(tmp_path, postgres, database):
     """What the gate allows is allowed once, however many nodes ask: counted at the receiver."""
     async with (
-        counters((0, 0.02), (0, 0.02), (0, 5)) as (capped, ordered, silent),
+        counters((0, 0.02), (0, 0.02), (0, 5), (0,)) as (capped, ordered, silent, rated),
         cluster(
             tmp_path,
             postgres,
             database,
-            [capped, ordered, silent],
+            [capped, ordered, silent, rated],
             HOOKLINE_UNSUBSCRIBE_TIMEOUTS="10",
         ) as nodes,
     ):
         await register(nodes.client, [capped], 1, name="Capped", max_in_flight=3)
         await register(nodes.client, [ordered], 1, name="Ordered", ordered=True)
         await register(nodes.client, [silent], 1, name="Silent", timeout=0.2)
+        rate = {"number": 25, "per": "second"}
+        await register(nodes.client, [rated], 1, name="Rated", rate_limit=rate)
         await nodes.publish(0, 100)
-        await wait_until_all_arrived([capped, ordered], 100)
+        await wait_until_all_arrived([capped, ordered, rated], 100)
         health = {}
 
         async with asyncio.timeout(DEADLINE_S):
@@ -213,9 +213,37 @@ async def test_workers_together_keep_cap_order_and_the_timeout_counter(
         await nodes.all_settled()
         most = {name: await each.ask("most") for name, each in (("c", capped), ("o", ordered))}
         order = await ordered.ask("order")
+        times = await rated.ask("times")
         counted = nodes.sql("SELECT count(*) FROM attempts WHERE outcome = 'timeout'")
         notices = (await nodes.client.get("/api/v1/notices")).json()
     assert most == {"c": 3, "o": 1}
     assert order == sorted(order)
+    # At 25 a second the last 75 come within three; three nodes that each keep to it would need one.
+    assert times[-1] - times[25] > 2_000_000_000
     assert int(counted) >= 10
     assert len([each for each in notices["notices"] if each["kind"] == "unsubscribed"]) == 1
+
+
+async def test_a_worker_answers_for_itself_alone_and_the_api_does_not_send(
+    tmp_path, postgres, database
+):
+    """A worker has no API, and both say whether they are well and what they count."""
+    url = postgres.url(database)
+    async with (
+        node(tmp_path, url, [], "api", "api") as api,
+        node(tmp_path, url, [], "worker", "worker") as worker,
+        api.client() as to_api,
+        worker.client() as to_worker,
+    ):
+        for client in (to_api, to_worker):
+            for path in ("/healthz", "/readyz"):
+                assert (await client.get(path)).status_code == 200
+        event = {"resource": "issue", "action": "created", "data": {}}
+        assert (await to_api.post(EVENTS, json=event)).status_code == 202
+        assert (await to_worker.post(EVENTS, json=event)).status_code == 404
+        assert (await to_worker.get("/api/v1/integrations")).status_code == 404
+        counted = [(await each.get("/metrics")).text for each in (to_api, to_worker)]
+        assert ["hookline_events_total 1.0" in each for each in counted] == [True, False]
+        assert ["hookline_in_flight_limit 0.0" in each for each in counted] == [True, False]
+        said = (tmp_path / "api.log").read_text() + (tmp_path / "worker.log").read_text()
+    assert "not-asked-for" not in said
