@@ -63,6 +63,8 @@ class PostgresStore:
     node looks first.
     """
 
+    in_order = False  # each has a connection of its own
+
     def __init__(self, pools: database.Pools, url: str):
         self._runner = Runner(pools)
         self._listener = Listener(url)
@@ -296,10 +298,6 @@ class PostgresStore:
         return await self._write(facts.keep_fact, name, value)
 
     # -- several processes on one database --------------------------------------------------------
-
-    @property
-    def in_order(self) -> bool:
-        return False  # each has a connection of its own
 
     async def watch(self, on_signal: Callable[[Signal], None], poll_s: float) -> None:
         await self._listener.run(on_signal, poll_s)

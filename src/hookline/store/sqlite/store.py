@@ -68,6 +68,8 @@ class SqliteStore:
     write, so that looking at the log never holds up the way out.
     """
 
+    in_order = True  # one writer does it all
+
     def __init__(self, path: Path, connection: Connection, lock: IO[bytes]):
         self._path = path
         self._lock = lock
@@ -333,12 +335,6 @@ class SqliteStore:
 
     async def keep_fact(self, name: str, value: str) -> str:
         return await self._write(job(facts.keep_fact, name, value))
-
-    # -- several processes on one database: there are none ----------------------------------------
-
-    @property
-    def in_order(self) -> bool:
-        return True  # one writer does it all
 
     async def watch(self, on_signal: Callable[[Signal], None], poll_s: float) -> None:
         pass
