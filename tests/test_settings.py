@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from hookline.core.allowlist import AllowList
 from hookline.core.errors import UsageError
 from hookline.core.mail import Security, SmtpServer
+from hookline.core.masking import Mask
+from hookline.core.role import Role
 from hookline.core.secret import STARS, Secret
 from hookline.core.unsubscribing import Rules
 from hookline.settings import PostgresDatabase, Settings, SqliteDatabase, reference_page
@@ -20,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 KEY = "00" * 32
 GENUINE = {
     "HOOKLINE_DATABASE": "sqlite:////var/lib/hookline.db",
+    "HOOKLINE_ROLE": "worker",
     "HOOKLINE_API_KEY": "a-key-of-ours",
     "HOOKLINE_ALLOW_ADDRESSES": "10.0.0.0/8, [::1]:9000",
     "HOOKLINE_HOST": "0.0.0.0",
@@ -55,7 +58,7 @@ def test_an_empty_environment_gives_the_promised_defaults():
         host="127.0.0.1", port=8800, secret_key=None, max_data_bytes=1_048_576, max_in_flight=1000,
         log="text", log_attempts="all", keep_events_days=90, keep_attempts_days=30,
         unsubscribe_timeouts=1000, unsubscribe_hours=24, unsubscribe_days=5, smtp_url=None,
-        mail_from=None, mail_to=None,
+        mail_from=None, mail_to=None, role=Role.ALL,
         url="http://127.0.0.1:8800",
     )  # fmt: skip
 
@@ -72,7 +75,7 @@ def test_every_variable_is_read():
             "mail.example.com", 465, Security.TLS, "hookline", Secret("p@ss")
         ),
         mail_from="hookline@example.com", mail_to=("ops@example.com", "on-call@example.com"),
-        url="https://hooks.example.com",
+        role=Role.WORKER, url="https://hooks.example.com",
     )  # fmt: skip
 
 
@@ -208,19 +211,28 @@ def test_no_error_shows_a_secret(name, pattern, password):
     assert ascii(password)[1:-1] not in message
 
 
-@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
-def test_postgresql_is_understood_but_not_there_yet(scheme):
-    """The URL parses and prints without its password; asking for the file says what to do."""
-    settings = Settings.from_environ(
-        {"HOOKLINE_DATABASE": f"{scheme}://u:hunter2@h/d?password=hunter2"}
-    )
-    assert isinstance(settings.database, PostgresDatabase)
+@pytest.mark.parametrize("role", ["api", "worker"])
+def test_a_part_of_the_work_needs_a_database_that_others_share(role):
+    """A SQLite file has one process; with PostgreSQL each says what it does."""
     with pytest.raises(UsageError) as caught:
-        settings.sqlite_path()
-    assert caught.value.code == "postgresql-not-yet"
-    assert "sqlite:///hookline.db" in caught.value.hint
-    assert str(settings.database) == f"{scheme}://{STARS}@h/d?{STARS}"
-    assert "hunter2" not in f"{settings} {settings.describe()} {caught.value.message}"
+        Settings.from_environ({"HOOKLINE_ROLE": role}).checked_role()
+    assert caught.value.code == "one-process-only"
+    shared = {"HOOKLINE_ROLE": role, "HOOKLINE_DATABASE": "postgresql://h/d"}
+    assert Settings.from_environ(shared).checked_role() is Role(role)
+    assert Settings.from_environ({}).checked_role() is Role.ALL
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_a_url_of_postgresql_shows_no_password(scheme):
+    """Wherever in it the password stands: it prints as stars, and is among the secrets to be masked."""
+    url = f"{scheme}://u:hunter2@a:1,[::1]:2/d?password=hunter3&host=/run/postgresql"
+    settings = Settings.from_environ({"HOOKLINE_DATABASE": url})
+    assert isinstance(settings.database, PostgresDatabase)
+    assert settings.database_at() == Secret(url)
+    assert str(settings.database) == f"{scheme}://{STARS}@a:1,[::1]:2/d?{STARS}"
+    assert "hunter" not in f"{settings} {settings.describe()}"
+    masked = Mask(settings.secrets())
+    assert masked(f"{url}, hunter2 and hunter3") == f"{STARS}, {STARS} and {STARS}"
 
 
 @pytest.mark.parametrize(
@@ -230,7 +242,7 @@ def test_postgresql_is_understood_but_not_there_yet(scheme):
 )  # fmt: skip
 def test_the_forms_of_a_sqlite_url(url, path):
     """Three slashes are relative, four absolute; nothing in a path is decoded."""
-    assert Settings.from_environ({"HOOKLINE_DATABASE": url}).sqlite_path() == Path(path)
+    assert Settings.from_environ({"HOOKLINE_DATABASE": url}).database_at() == Path(path)
 
 
 def test_an_option_wins_over_the_environment_unless_it_was_not_given():

@@ -127,10 +127,43 @@ def test_a_wrong_flag_is_refused_in_one_line(call, flags, words):
     refused(call("serve", *flags), words)
 
 
-def test_postgresql_is_refused_in_one_line(process):
-    result = process("serve", "--database", "postgresql://u:hunter2@h/d")
-    refused(result, "PostgreSQL is not there yet")
+def test_postgresql_without_a_key_is_refused_in_one_line(process):
+    """No file can stand beside a database on a server; it is said before anything is connected."""
+    result = process("serve", "--port", "0", "--database", "postgresql://u:hunter2@h/d")
+    refused(result, "HOOKLINE_SECRET_KEY")
     assert "hunter2" not in result.err
+
+
+@pytest.mark.parametrize("secret", ["u:hunter2@127.0.0.1:1/d", "127.0.0.1:1/d?password=hunter2"])
+def test_a_postgresql_that_is_not_there_is_refused_in_one_line(process, secret):
+    """The line says what is wrong and shows no password."""
+    result = process(
+        *("serve", "--port", "0", "--database", f"postgresql://{secret}"),
+        HOOKLINE_SECRET_KEY="ab" * 32,
+    )
+    refused(result, "the database cannot be reached")
+    assert "hunter2" not in result.err
+
+
+def test_a_missing_driver_is_refused_with_what_to_install(tmp_path):
+    """PostgreSQL's driver is an extra of the package, and SQLite does without it."""
+    program = (
+        "import sys; sys.modules['asyncpg'] = None\n"
+        "from hookline.cli.main import main; sys.argv = ['hookline', 'serve', '--port', '0']; main()"
+    )
+    given = {"HOOKLINE_DATABASE": "postgresql://u:hunter2@h/d", "HOOKLINE_SECRET_KEY": "ab" * 32}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=clean_environment(**given),
+        capture_output=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    said = done.stderr.decode()
+    assert done.returncode == 2, said
+    assert "pip install 'hookline[postgres]'" in " ".join(said.split())
+    assert "hunter2" not in said
 
 
 LOG = """

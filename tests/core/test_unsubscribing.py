@@ -15,6 +15,7 @@ from hookline.core.unsubscribing import (
     Unsubscribe,
     Warn,
     begun_anew,
+    looked_up,
     observe,
     span_words,
 )
@@ -228,6 +229,26 @@ def _failed_for(history: list[tuple[int, Counted]], days: int) -> bool:
             day = (at - since) // DAY
             since, last = (at, 0) if day > last + 1 else (since, day)
     return since is not None and last >= days
+
+
+@given(
+    limit=st.integers(0, 12),
+    batches=st.lists(st.integers(1, 25), max_size=12),
+    fresh_after=st.integers(0, 12),
+)
+def test_the_numbers_to_look_up_are_known_beforehand(limit, batches, fresh_after):
+    """With those that are said before a batch of timeouts, and the batch itself, all can be decided."""
+    life = Life(Rules(timeouts=limit, failing_days=0))
+    stored: dict[int, int] = {}
+    for index, count in enumerate(batches):
+        if index == fresh_after:
+            life.health = begun_anew(life.health)
+        wanted = looked_up(life.health, count, life.rules)
+        assert all(life.health.counted_from < number for number in wanted)
+        assert len(wanted) <= 3 * count
+        life.timeouts = {number: stored[number] for number in wanted}
+        life.time_out(count, at=START + index)
+        stored |= life.timeouts
 
 
 def test_the_span_in_words():

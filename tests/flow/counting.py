@@ -6,7 +6,8 @@ webhooks came, how many distinct ones were answered 2xx, how many of those came 
 a signature that does not verify, or a Request-ID or body other than the first time. The line is an
 object of secrets to learn, by installation; or ``"accepted"``, for the event numbers answered 2xx, by
 installation; or ``"repeats"``, for the Request-ID of each webhook that came again after it was answered
-2xx, with both instants (CLOCK_MONOTONIC, ns).
+2xx, with both instants (CLOCK_MONOTONIC, ns); or ``"most"``, for how many were being answered at once;
+or ``"order"`` or ``"times"``, for the event numbers as they came, or when (CLOCK_MONOTONIC, ns).
 """
 
 import asyncio
@@ -31,6 +32,9 @@ class Counting:
         self.answered_at: dict[tuple[int, str], int] = {}
         self.repeats: list[tuple[str, int, int]] = []
         self.wrong = 0
+        self.open = self.most = 0
+        self.order: list[int] = []
+        self.times: list[int] = []
         self.secrets: dict[str, str] = {}
 
     def take(self, head: bytes, body: bytes) -> int:
@@ -76,8 +80,8 @@ class Counting:
         """The answer to a line."""
         if asked == "accepted":
             return self.accepted()
-        if asked == "repeats":
-            return self.repeats
+        if asked in ("repeats", "most", "order", "times"):
+            return getattr(self, asked)
         self.secrets |= asked
         return self.stats()
 
@@ -88,8 +92,13 @@ class Counting:
                 head = await reader.readuntil(b"\r\n\r\n")
                 at = head.index(b"Content-Length: ") + 16
                 body = await reader.readexactly(int(head[at : head.index(b"\r", at)]))
+                self.open += 1
+                self.most = max(self.most, self.open)
+                self.order.append(json.loads(body)["data"]["n"])
+                self.times.append(time.monotonic_ns())
                 if self.takes_s:
                     await asyncio.sleep(self.takes_s)
+                self.open -= 1
                 status = self.take(head, body)
                 writer.write(b"HTTP/1.1 %d -\r\nContent-Length: 0\r\n\r\n" % status)
         except (asyncio.IncompleteReadError, ConnectionError):

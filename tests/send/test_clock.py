@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.core.ids import uuid7
-from hookline.send.clock import SteadyClock, Ticker, boot_us, wall_us
+from hookline.send.clock import SharedClock, SteadyClock, Ticker, boot_us, wall_us
 
 START = 1_800_000_000_000_000
 SECOND = 1_000_000
@@ -122,3 +122,35 @@ def test_a_tick_is_the_time_where_time_goes_on():
     now = iter([START, START, START, START + SECOND])
     ticker = Ticker(lambda: next(now))
     assert [ticker() - START for _ in range(4)] == [0, 1, 2, SECOND]
+
+
+# -- a clock that nodes share ---------------------------------------------------------------------
+
+
+def test_a_shared_clock_is_the_databases_between_two_looks_too():
+    """It is taken to have been read in the middle, and goes on with the time since boot."""
+    boot = [1_000]
+    clock = SharedClock(lambda: boot[0])
+    clock.follow(500_000, 900, 1_100)
+    assert clock() == 500_000
+    boot[0] += 250
+    assert clock() == 500_250
+
+
+def test_a_shared_clock_never_goes_back_and_never_stands_still():
+    """Set back by a second it goes a sixteenth slower, until the database's has caught up."""
+    boot = [0]
+    clock = SharedClock(lambda: boot[0], floor=10_000_000)
+    clock.follow(9_000_000, 0, 0)
+    last = clock()
+    assert last == 10_000_000
+    for _ in range(15):
+        boot[0] += 1_000_000
+        now = clock()
+        assert last < now
+        last = now
+    assert last == 10_000_000 + 15 * 937_500
+    boot[0] += 1_000_000
+    assert clock() == 25_000_000
+    boot[0] += 1_000_000
+    assert clock() == 26_000_000

@@ -81,7 +81,9 @@ async def post() -> AsyncIterator[Post]:
 
 
 @contextlib.asynccontextmanager
-async def telling(bench: Any, mailing: Mailing | None = None) -> AsyncIterator[Notifier]:
+async def telling(
+    bench: Any, mailing: Mailing | None = None, node: str = "node"
+) -> AsyncIterator[Notifier]:
     made = Notifier(
         bench.store,
         bench.directory,
@@ -89,6 +91,7 @@ async def telling(bench: Any, mailing: Mailing | None = None) -> AsyncIterator[N
         clock=bench.clock,
         mailing=mailing,
         retry_s=RETRY_S,
+        node=node,
     )
     running = asyncio.create_task(made.run())
     try:
@@ -265,6 +268,22 @@ async def test_a_mail_server_that_comes_back(bench, post):
     assert post.subjects == ["Action required: Pager was unsubscribed"]
     refusals = [each["reason"] for each in logged if each["event"] == "mail.refused"]
     assert all("ConnectionRefusedError" in each for each in refusals)
+
+
+async def test_of_two_nodes_one_mails(bench, post):
+    """Both hear of the notice, and whoever was first has it; the other has the next one as well."""
+    await bench.register()
+    async with (
+        telling(bench, post.mailing, "one") as one,
+        telling(bench, post.mailing, "two") as two,
+    ):
+        for number in (1, 2, 3):
+            await bench.subscriptions.unsubscribe("pager")
+            await bench.subscriptions.resubscribe("pager", recover=False)
+            one.wake()
+            two.wake()
+            await told(bench)
+            assert len(post.ids) == len(set(post.ids)) == 2 * number
 
 
 async def test_a_mail_server_that_says_nothing_holds_up_no_webhook(bench):

@@ -10,12 +10,13 @@ import structlog
 from hookline.core.lifecycle import State
 from hookline.core.outcome import Answered
 from hookline.send.counts import Counts
-from hookline.send.retention import Keep, Retention
+from hookline.send.retention import SWEEP_EVERY_S, Keep, Retention
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.upkeep import Ages
 from hookline.store.values import DeliveryFilter
 
 DAY = 24 * 60 * 60 * 1_000_000
+SWEEP_EVERY_US = int(SWEEP_EVERY_S * 1_000_000)
 TABLES = ("attempts", "deliveries", "events", "plans")
 
 
@@ -156,6 +157,28 @@ async def test_a_locked_database_is_waited_out(bench, tmp_path):
         await retention(bench, Keep(90, 30), rest=rest).sweep()
     assert len(waited) == 1
     assert await ids(bench) == []
+
+
+async def test_of_two_nodes_one_sweeps(bench):
+    """The other looks whenever its time comes, and sweeps once the first has not for a while."""
+    await bench.register()
+    await delivered(bench, 5)
+    bench.clock.now += 100 * DAY
+    keep = Keep(90, 30)
+    now = bench.clock.now
+    assert await bench.store.claim("retention", "another", now, now + SWEEP_EVERY_US)
+    left: list[int] = []
+
+    async def rest(seconds: float) -> None:
+        if seconds > 1:
+            left.append(len(await ids(bench)))
+            if len(left) == 3:
+                raise asyncio.CancelledError
+            bench.clock.now += SWEEP_EVERY_US // 2 + 1
+
+    with pytest.raises(asyncio.CancelledError):
+        await retention(bench, keep, rest=rest, node="this").run()
+    assert left == [5, 5, 0]
 
 
 async def test_it_sweeps_again_and_again(bench):

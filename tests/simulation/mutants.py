@@ -14,10 +14,11 @@ from hookline.core.gate import Gate
 from hookline.core.verdict import RetryAt, Verdict
 from hookline.send import attempts
 from hookline.send.directory import Directory
-from hookline.store.sqlite import outbound, settling, subscriptions
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.sqlite.writer import Writer
 from hookline.store.values import Settled
+from hookline.store.verbs import outbound, settling, subscriptions
+from hookline.store.verbs.asking import Verb
 
 __all__ = ["MUTANTS", "Mutant"]
 
@@ -29,6 +30,11 @@ class Mutant(NamedTuple):
 
     spoil: Callable[[Patch], None]
     noticed_by: tuple[str, ...]
+
+
+def _returning(value: Any) -> Verb[Any]:
+    return value
+    yield  # makes it a verb, of one that asks for nothing
 
 
 def _ignore_the_cap(patch: Patch) -> None:
@@ -85,7 +91,7 @@ def _lose_a_commit(patch: Patch) -> None:
 
 
 def _forget_the_order(patch: Patch) -> None:
-    patch.setattr(settling, "_ordered", lambda *_: set())
+    patch.setattr(settling, "_ordered", lambda *_: _returning(set()))
 
 
 def _send_though_unsubscribed(patch: Patch) -> None:
@@ -94,29 +100,29 @@ def _send_though_unsubscribed(patch: Patch) -> None:
 
     room = Gate.room
     patch.setattr(Gate, "room", open_anyway)
-    patch.setattr(settling, "shut", lambda *_: False)
-    patch.setattr(subscriptions, "shut", lambda *_: False)
+    patch.setattr(settling, "shut", lambda *_: _returning(False))
+    patch.setattr(subscriptions, "shut", lambda *_: _returning(False))
 
 
 def _recover_all_but_one(patch: Patch) -> None:
-    def careless(connection: Any, chosen: list[bytes], now: int) -> int:
-        return make_wait(connection, chosen[1:], now)
+    def careless(chosen: list[bytes], now: int) -> Verb[int]:
+        return make_wait(chosen[1:], now)
 
     make_wait = subscriptions.make_wait
     patch.setattr(subscriptions, "make_wait", careless)
 
 
 def _leak_a_slot(patch: Patch) -> None:
-    def leaky(connection: Any, freed: dict[Any, int], *rest: Any) -> Any:
-        return free(connection, {lane: min(number, 1) for lane, number in freed.items()}, *rest)
+    def leaky(freed: dict[Any, int], *rest: Any) -> Any:
+        return free({lane: min(number, 1) for lane, number in freed.items()}, *rest)
 
     free = settling.free
     patch.setattr(settling, "free", leaky)
 
 
 def _overlook_a_lane(patch: Patch) -> None:
-    def blind(connection: Any, lanes: Any, now: int) -> None:
-        make_ready(connection, list(lanes)[:2], now)
+    def blind(lanes: Any, now: int) -> Verb[None]:
+        return make_ready(list(lanes)[:2], now)
 
     make_ready = outbound.make_ready
     patch.setattr(outbound, "make_ready", blind)

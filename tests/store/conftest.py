@@ -4,12 +4,17 @@ A second store joins the suite by adding its factory to ``FACTORIES``: nothing i
 ``test_contract*.py`` knows which store it runs on.
 """
 
+import asyncio
+import contextlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
+from tests.store.postgres_server import FAST, PostgresServer, postgres_server
 
 from hookline.core.lifecycle import State
 from hookline.core.model import (
@@ -28,6 +33,7 @@ from hookline.core.schedule import DEFAULT_SCHEDULE
 from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import Delivered, RetryAt, Verdict
 from hookline.store.contract import Store
+from hookline.store.postgres.store import PostgresStore
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.values import (
     Leased,
@@ -41,23 +47,91 @@ from hookline.store.values import (
     Settlement,
 )
 
+T = TypeVar("T")
+
 START = 1_800_000_000_000_000  # µs since the epoch; every test's clock begins here
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 RULES = Rules()
+MIGRATED = "migrated"  # the database that each test's own is a copy of
+EMPTY = """
+DO $$ BEGIN
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+    EXECUTE (
+        SELECT format('TRUNCATE %s RESTART IDENTITY', string_agg(format('hookline.%I', tablename), ','))
+        FROM pg_tables WHERE schemaname = 'hookline' AND tablename <> 'migrations'
+    );
+    INSERT INTO hookline.facts TABLE public.first_facts;
+END $$
+"""
+
+
+Factory = Callable[[Path], Awaitable[Store]]
 
 
 async def open_sqlite(folder: Path) -> Store:
     return await SqliteStore.open(folder / "hookline.db", START)
 
 
-# Name of a store -> what opens an empty one, given an empty folder of its own.
-FACTORIES: dict[str, Callable[[Path], Awaitable[Store]]] = {"sqlite": open_sqlite}
+@contextlib.contextmanager
+def sqlite_factory(_request: pytest.FixtureRequest) -> Iterator[Factory]:
+    yield open_sqlite
+
+
+@contextlib.contextmanager
+def postgres_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
+    databases: dict[Path, str] = {}
+    server: PostgresServer = request.getfixturevalue("postgres")
+
+    async def open_postgres(folder: Path) -> Store:
+        """The folder is only a name for a database of its own."""
+        for gone in [each for each in databases if not each.exists()]:
+            empty(server, databases.pop(gone))
+        if folder not in databases:
+            spare = server.spare
+            databases[folder] = spare.pop() if spare else server.make_database(MIGRATED)
+        return await PostgresStore.open(server.url(databases[folder]))
+
+    yield open_postgres
+    for name in databases.values():
+        empty(server, name)
+
+
+def empty(server: PostgresServer, name: str) -> None:
+    """Make a database as it was when it was new, for the next test: that is faster than a new one."""
+    server.sql(EMPTY, name)
+    server.spare.append(name)
+
+
+# Name of a store -> what gives, for one test, what opens an empty one, given an empty folder of its own.
+FACTORIES = {"postgres": postgres_factory, "sqlite": sqlite_factory}
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server for the session, which does not wait for the disk."""
+    with postgres_server(FAST) as server:
+        server.sql(f"CREATE DATABASE {MIGRATED}")
+        in_a_loop_of_its_own(lambda: migrated(server.url(MIGRATED)))
+        server.sql("CREATE TABLE public.first_facts AS TABLE hookline.facts", MIGRATED)
+        yield server
+
+
+async def migrated(url: str) -> None:
+    await (await PostgresStore.open(url)).close()
+
+
+def in_a_loop_of_its_own(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """For fixtures that are no coroutines: in a thread, so that the tests' loop is not disturbed."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(work())).result()
 
 
 @pytest.fixture(params=sorted(FACTORIES))
-def factory(request: pytest.FixtureRequest) -> Callable[[Path], Awaitable[Store]]:
-    return FACTORIES[request.param]
+def factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
+    with FACTORIES[request.param](request) as made:
+        yield made
 
 
 @pytest.fixture

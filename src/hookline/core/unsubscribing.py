@@ -30,6 +30,7 @@ __all__ = [
     "Unsubscribe",
     "Warn",
     "begun_anew",
+    "looked_up",
     "observe",
     "span_words",
 ]
@@ -138,6 +139,21 @@ def observe(
         days = rules.failing_days
         effect = Unsubscribe(Reason.FAILURES, f"Every attempt of {days} days running failed.")
     return health, effect
+
+
+def looked_up(health: Health, count: int, rules: Rules) -> set[int]:
+    """The numbers of earlier timeouts that ``observe`` may ask for while so many more come.
+
+    >>> sorted(looked_up(Health(timeouts=12), 2, Rules(timeouts=10)))
+    [4, 5, 6, 9, 10]
+    """
+    first, newest = health.counted_from + 1, health.timeouts
+    found: set[int] = set()
+    for depth in (rules.timeouts, *(number for _, number in rules.warnings)):
+        if depth:
+            oldest = newest + 2 - depth  # as many back from the next one, itself included
+            found.update(range(max(first, oldest), min(newest + 1, oldest + count)))
+    return found
 
 
 def _failed(health: Health, now: int, rules: Rules) -> tuple[Health, bool]:

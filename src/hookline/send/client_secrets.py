@@ -152,6 +152,10 @@ class ClientSecrets:
 
     # -- erasing ----------------------------------------------------------------------------------
 
+    def wake(self) -> None:
+        """A rotation may have begun elsewhere: look when it ends."""
+        self._woken.set()
+
     def stop(self) -> None:
         """Let ``run`` return."""
         self._stopping = True

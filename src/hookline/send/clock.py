@@ -5,14 +5,19 @@ of events cannot live with a clock that goes back an hour. So everything that is
 time uses the **steady clock**: it goes on with the time since boot and follows the wall clock forward
 only. After a step back it stays ahead by the size of the step until the wall clock has caught up.
 
+Where several nodes share a database, their machines' clocks differ, and due times, leases and rates are
+compared across all of them. So there each goes by the database's clock (``SharedClock``), to which the
+time since boot carries on between two looks; its machine's own clock decides nothing.
+
 Receivers compare ``Sentry-Hook-Timestamp`` with a clock of their own, so that header, and the
 ``started_at`` of an attempt in the log, are the wall clock's.
 """
 
 import time
 from collections.abc import Callable
+from typing import Final
 
-__all__ = ["SteadyClock", "Ticker", "boot_us", "wall_us"]
+__all__ = ["SharedClock", "SteadyClock", "Ticker", "boot_us", "wall_us"]
 
 
 def wall_us() -> int:
@@ -45,6 +50,40 @@ class SteadyClock:
         booted = self._boot()
         self._last = max(self._wall(), self._last + booted - self._booted)
         self._booted = booted
+        return self._last
+
+
+class SharedClock:
+    """A database's time, without asking it; no call returns less than one before.
+
+    It is as right as half the round trip of the best look at the database's clock. Where it is ahead,
+    because that clock was set back or ours went too fast, it goes a little slower until it is not: so
+    the nodes come together, and none stands still.
+
+    Args:
+        boot: µs since some fixed moment, never going back.
+        floor: the newest instant that is known.
+    """
+
+    SLOWER: Final = 16  # one part in so many
+
+    def __init__(self, boot: Callable[[], int], floor: int = 0):
+        self._boot = boot
+        self._last = floor
+        self._booted = boot()
+        self._ahead_of_boot = floor - self._booted
+
+    def follow(self, there: int, asked: int, answered: int) -> None:
+        """The database's clock said ``there`` between two moments of ``boot``."""
+        self._ahead_of_boot = there - (asked + answered) // 2
+
+    def __call__(self) -> int:
+        """The time now."""
+        booted = self._boot()
+        passed = booted - self._booted
+        self._booted = booted
+        right = booted + self._ahead_of_boot
+        self._last = max(right, self._last + passed - passed // self.SLOWER)
         return self._last
 
 

@@ -76,7 +76,8 @@ class Directory:
     async def load(self) -> None:
         """Read what is needed from the first event on: the registered resources."""
         rows = await self._store.resources()
-        self._registered = {name: define(name, actions) for name, actions in rows.items()}
+        # None is ever taken back, and one may have been registered since they were read.
+        self._registered |= {name: define(name, actions) for name, actions in rows.items()}
 
     def changed(self) -> None:
         """Forget what was read of organizations and integrations."""

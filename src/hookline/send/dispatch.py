@@ -1,9 +1,11 @@
 """The dispatcher: lease, build, hand to the sender; judge, settle, and lease again.
 
 One turn of its loop is one commit: the settlements that gathered since the last turn and the next lease
-go to the store together. While a turn commits, attempts go on in the sender; what they bring gathers
-for the next turn. When there is nothing to settle and nothing to lease, the loop sleeps until something
-wakes it: a publisher's commit, a completed attempt, or the time at which the next lane is ready.
+go to the store together. Where the store does them side by side, the next turn leases what the
+settlements of this one freed. While a turn commits, attempts go on in the sender; what they bring
+gathers for the next turn. When there is nothing to settle and nothing to lease, the loop sleeps until
+something wakes it: a publisher's commit, a completed attempt, or the time at which the next lane is
+ready.
 
 How much is under way at once is decided by ``send.slots``.
 
@@ -299,6 +301,8 @@ class Dispatcher:
 
     def _conclude(self, settlements: Sequence[Settlement], settled: Settled) -> None:
         self._counts.settled(settlements, settled.counted)
+        if not self._store.in_order:  # the lease of this turn may not have seen the slots freed
+            self._lease_due = 0
         lost = settled.counted.count(False)
         if lost:
             _log.warning("lease.lost", attempts=lost)

@@ -60,7 +60,7 @@ class Figures:
     def __init__(
         self,
         store: Store,
-        dispatcher: Dispatcher,
+        dispatcher: Dispatcher | None,
         counts: Counts,
         attempt_log: AttemptLog | None,
         *,
@@ -87,8 +87,8 @@ class Figures:
         return Reading(
             self._clock(),
             self._counts.copy(),
-            self._dispatcher.in_flight,
-            self._dispatcher.max_in_flight,
+            self._dispatcher.in_flight if self._dispatcher else 0,
+            self._dispatcher.max_in_flight if self._dispatcher else 0,
             self._backlog,
             tally.group_jobs.copy(),
             tally.commit_us.copy(),

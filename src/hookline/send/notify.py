@@ -28,7 +28,9 @@ __all__ = ["Notifier"]
 
 _log = structlog.get_logger("hookline.notice")
 
-AT_ONCE = 50
+CLAIM_US = (
+    60_000_000  # longer than a mail server is waited for; a node that died holds it up so long
+)
 RETRY_S = 30.0
 
 
@@ -38,6 +40,7 @@ class Notifier:
     Args:
         clock: never goes back.
         mailing: where e-mail goes; None: nowhere.
+        node: this process, among those that share the database: one of them tells.
         retry_s: between two tries at a mail server, or at a store that is unavailable.
     """
 
@@ -50,7 +53,9 @@ class Notifier:
         clock: Callable[[], int],
         mailing: Mailing | None,
         retry_s: float = RETRY_S,
+        node: str = "node",
     ):
+        self._node = node
         self._store = store
         self._directory = directory
         self._publisher = publisher
@@ -85,14 +90,28 @@ class Notifier:
                 woken.set()
 
     async def _tell_by_event(self) -> None:
-        while notices := await self._store.unpublished_notices(AT_ONCE):
-            for notice in notices:
-                await self._publish(notice)
+        await self._tell_all("events", self._store.unpublished_notices, self._publish)
 
     async def _tell_by_mail(self) -> None:
-        while notices := await self._store.unmailed_notices(AT_ONCE):
-            for notice in notices:
-                await self._mail(notice)
+        await self._tell_all("mail", self._store.unmailed_notices, self._mail)
+
+    async def _tell_all(
+        self,
+        way: str,
+        open_notices: Callable[[int], Awaitable[list[Notice]]],
+        tell: Callable[[Notice], Awaitable[None]],
+    ) -> None:
+        """Tell of what is open in one way, unless another node is at it."""
+        if not await open_notices(1):
+            return
+        chore = f"notices by {way}"
+        while await self._claim(chore, CLAIM_US) and (notices := await open_notices(1)):
+            await tell(notices[0])
+        await self._claim(chore, 0)
+
+    async def _claim(self, chore: str, duration: int) -> bool:
+        now = self._clock()
+        return await self._store.claim(chore, self._node, now, now + duration)
 
     async def _publish(self, notice: Notice) -> None:
         _log.warning(

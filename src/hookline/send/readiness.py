@@ -13,20 +13,22 @@ PATIENCE_S: Final = 5.0  # longer than the store itself waits for a lock, so tha
 STUCK_S: Final = 10.0  # a turn takes milliseconds; one that is refused takes the wait for a lock
 
 
-async def check_ready(store: Store, dispatcher: Dispatcher, running: "asyncio.Task[None]") -> None:
-    """Return if the dispatcher turns and the database takes writes.
+async def check_ready(
+    store: Store, dispatcher: Dispatcher | None, running: "asyncio.Task[None]"
+) -> None:
+    """Return if the dispatcher, where there is one, turns and the database takes writes.
 
     Raises:
         Unavailable: ``dispatcher-stopped``, ``dispatcher-stuck``, ``database-silent``, or what the
             store says.
     """
-    if dispatcher.stopped or running.done():
+    if running.done() or (dispatcher is not None and dispatcher.stopped):
         raise Unavailable(
             "dispatcher-stopped",
             "the dispatcher has stopped: nothing is sent any more",
             "the server is being stopped; if it is not, see its log",
         )
-    if dispatcher.turning_s > STUCK_S:
+    if dispatcher is not None and dispatcher.turning_s > STUCK_S:
         raise Unavailable(
             "dispatcher-stuck",
             f"the dispatcher has waited for the database for over {STUCK_S:.0f} s",

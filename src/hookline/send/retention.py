@@ -28,6 +28,7 @@ RESTS = 4  # a rest is so many times the chunk before it: a fifth of the writer 
 SHORTEST_REST_S = 0.005
 RECOVERY_S = 30.0  # between two tries at a store that is unavailable
 SWEEP_EVERY_S = 600.0
+SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Retention:
 
     Args:
         rest: sleeps for so many seconds.
+        node: this process, among those that share the database: one of them sweeps.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class Retention:
         clock: Callable[[], int],
         rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chunk_rows: int = CHUNK_ROWS,
+        node: str = "node",
     ):
+        self._node = node
         self._store = store
         self._keep = keep
         self._counts = counts
@@ -73,11 +77,23 @@ class Retention:
         """Sweep for ever; returns only if everything is kept for ever."""
         while self._keep.events_days or self._keep.attempts_days:
             try:
-                await self.sweep()
+                if await self._is_ours():
+                    await self.sweep()
+            except Unavailable as trouble:
+                _log.warning("retention.waits", code=trouble.code, reason=trouble.message)
+                await self._rest(RECOVERY_S)
+                continue
             except Exception:
                 # A bug here must not stop what is sent; it is in the log again at each sweep.
                 _log.exception("retention.failed")
             await self._rest(SWEEP_EVERY_S)
+
+    async def _is_ours(self) -> bool:
+        # Kept until the next sweep is due, so that n nodes do not sweep n times as often. One that takes
+        # longer may be joined by another node's; two of them do no harm.
+        now = self._clock()
+        until = now + int(SWEEP_EVERY_S * SECOND)
+        return await self._store.claim("retention", self._node, now, until)
 
     async def sweep(self) -> None:
         """Go through everything once."""

@@ -46,15 +46,15 @@ MAX_ADMIN_BODY = 1_048_576
 
 
 class Application:
-    """ASGI: publishing goes its short way, everything else through the framework."""
+    """ASGI: publishing, where it is taken, goes its short way, everything else through the framework."""
 
-    def __init__(self, publish: PublishRoutes, framework: Litestar):
+    def __init__(self, publish: PublishRoutes | None, framework: Litestar):
         self._publish = publish
         self.framework = framework
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection event."""
-        if self._publish.matches(scope):
+        if self._publish is not None and self._publish.matches(scope):
             await self._publish(scope, receive, send)
             return
         if scope["type"] == "http":
@@ -87,22 +87,20 @@ def make_app(
             admit(connection)
         check_query(connection.query_params.keys(), asked_by(handler.opt))
 
+    calls: list[ControllerRouterHandler] = [
+        Integrations,
+        Secrets,
+        Subscriptions,
+        Notices,
+        Installations,
+        Events,
+        Deliveries,
+        Resources,
+        Keys,
+        openapi_route(limits),
+    ]
     framework = Litestar(
-        route_handlers=[
-            Integrations,
-            Secrets,
-            Subscriptions,
-            Notices,
-            Installations,
-            Events,
-            Deliveries,
-            Resources,
-            Keys,
-            healthz,
-            readyz,
-            metrics,
-            openapi_route(limits),
-        ],
+        route_handlers=[healthz, readyz, metrics, *(calls if engine.role.answers else [])],
         dependencies={
             "engine": Provide(lambda: engine, sync_to_thread=False),
             "keys": Provide(lambda: keys, sync_to_thread=False),
@@ -122,4 +120,5 @@ def make_app(
         debug=False,
         pdb_on_exception=False,
     )
-    return Application(PublishRoutes(engine.publisher, keys, limits, mask), framework)
+    publish = PublishRoutes(engine.publisher, keys, limits, mask)
+    return Application(publish if engine.role.answers else None, framework)

@@ -60,6 +60,8 @@ class KeyRing:
 
     def revoke(self, key_id: int) -> None:
         """Let no request through with this key any more, whoever adds it again."""
+        if key_id in self._revoked:
+            return
         self._revoked.add(key_id)
         self._stored = {at: key for at, key in self._stored.items() if key.id != key_id}
         self._changes += 1

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -24,12 +25,14 @@ from hookline.server.app import make_app
 from hookline.server.errors import error_bytes
 from hookline.server.keys import KeyRing
 from hookline.settings import Settings
+from hookline.store.signals import Signal
 
 __all__ = ["Served", "serving"]
 
 # A stop takes no longer than the longest attempt under way and a second: of that, what publishers get to
 # finish their uploads and to read their answers.
 GRACE_S = 0.5
+FIRST_KEY_US = 60_000_000
 
 
 @dataclass(slots=True)
@@ -68,6 +71,7 @@ async def serving(
         engine = await Engine.open(_config(settings, lines))
         try:
             keys = KeyRing(settings.api_key)
+            engine.following.read_on(Signal.KEYS, partial(_read_keys, engine, keys))
             first_key = await _first_key(engine, keys, settings)
             stopper = _Stopper(_server(engine, keys, settings), engine)
             serve = asyncio.create_task(stopper.server.serve([bound]), name="hookline-serve")
@@ -91,7 +95,7 @@ def _config(settings: Settings, lines: Lines | None) -> EngineConfig:
     if lines is not None:
         attempt_log = AttemptLog(lines, form=settings.log, which=settings.log_attempts)
     return EngineConfig(
-        database=settings.sqlite_path(),
+        database=settings.database_at(),
         allow=settings.allow_addresses,
         secret_key=settings.secret_key,
         limits=SlotLimits(max_in_flight=settings.max_in_flight),
@@ -99,7 +103,16 @@ def _config(settings: Settings, lines: Lines | None) -> EngineConfig:
         mailing=settings.mailing(),
         keep=Keep(settings.keep_events_days, settings.keep_attempts_days),
         attempt_log=attempt_log,
+        role=settings.checked_role(),
     )
+
+
+async def _read_keys(engine: Engine, keys: KeyRing) -> None:
+    known = await engine.store.api_keys()
+    keys.add(*known)
+    for key in known:
+        if key.revoked_at is not None:
+            keys.revoke(key.id)
 
 
 async def _first_key(engine: Engine, keys: KeyRing, settings: Settings) -> Secret | None:
@@ -107,7 +120,11 @@ async def _first_key(engine: Engine, keys: KeyRing, settings: Settings) -> Secre
     made = None
     keys.add(*known)
     admins = (key for key in known if key.revoked_at is None and Scope.ADMIN in key.scopes)
-    if settings.api_key is None and not any(admins):
+    if settings.api_key is not None or any(admins) or not engine.role.answers:
+        return None
+    # Of nodes that start together on a new database one makes it, and the others hear of it.
+    now = engine.clock()
+    if await engine.store.claim("first key", engine.node, now, now + FIRST_KEY_US):
         first, made = await engine.registry.create_key("first")
         keys.add(first)
     return made

@@ -23,6 +23,7 @@ from hookline.core.allowlist import AllowList
 from hookline.core.errors import UsageError
 from hookline.core.instants import HOUR
 from hookline.core.mail import Mailing, SmtpServer
+from hookline.core.role import Role
 from hookline.core.secret import STARS, Secret
 from hookline.core.unsubscribing import Rules
 from hookline.settings import values
@@ -84,7 +85,8 @@ class Settings:
         values.database,
         "sqlite:///hookline.db",
         "Where everything is kept: `sqlite:///relative.db` or `sqlite:////absolute/path.db`. "
-        "`postgresql://…` is understood, but this version refuses to start with it.",
+        "Or `postgresql://user:password@host:5432/name`, which any number of processes share; several "
+        "hosts by commas, a Unix socket as `?host=/folder`. Then `HOOKLINE_SECRET_KEY` is needed.",
         example="sqlite:////var/lib/hookline/hookline.db",
     )
     api_key: Secret | None = _declare(
@@ -114,9 +116,17 @@ class Settings:
         values.secret_key,
         None,
         "Encrypts the secrets in the database: 32 bytes as 64 hex digits or 44 base64 "
-        "characters. Unset: a key file beside the SQLite database, made at the first start.",
+        "characters. Unset: a key file beside the SQLite database, made at the first start; with "
+        "PostgreSQL it must be set, to the same on every node.",
         example="$(openssl rand -hex 32)",
         secret=True,
+    )
+    role: Role = _declare(
+        values.role,
+        "all",
+        "What this process does, where several share a PostgreSQL database: `api` takes events and "
+        "answers calls, `worker` sends webhooks and answers only /healthz, /readyz and /metrics.",
+        example="worker",
     )
     max_data_bytes: int = _declare(
         values.whole(1, 64 * 1024 * 1024),
@@ -270,20 +280,24 @@ class Settings:
         values += [getattr(v, part.name) for v in values if is_dataclass(v) for part in fields(v)]
         return tuple(value for value in values if isinstance(value, Secret))
 
-    def sqlite_path(self) -> Path:
-        """Return the file of the database.
+    def checked_role(self) -> Role:
+        """Return what this process does.
 
         Raises:
-            UsageError: ``postgresql-not-yet``: this version has no PostgreSQL.
+            UsageError: ``one-process-only``: nobody else could do the rest.
         """
-        if isinstance(self.database, SqliteDatabase):
-            return self.database.path
+        if self.role is Role.ALL or isinstance(self.database, PostgresDatabase):
+            return self.role
         raise UsageError(
-            "postgresql-not-yet",
-            f"HOOKLINE_DATABASE is {self.database}, but PostgreSQL is not there yet",
-            "this version keeps everything in one SQLite file: "
-            "HOOKLINE_DATABASE=sqlite:///hookline.db",
+            "one-process-only",
+            f"HOOKLINE_ROLE is {self.role}, but a SQLite file has one process, which must do everything",
+            "unset it, or share a database between processes: HOOKLINE_DATABASE=postgresql://…",
         )
+
+    def database_at(self) -> Path | Secret:
+        """Return where the database is: SQLite's file, or PostgreSQL's URL."""
+        database = self.database
+        return database.path if isinstance(database, SqliteDatabase) else database.url
 
 
 _TABLE: dict[str, _Declared] = {

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from hookline.core.allowlist import AllowList
 from hookline.core.errors import UsageError
 from hookline.core.mail import SmtpServer, parse_addresses, parse_smtp_url
+from hookline.core.role import Role
 from hookline.core.secret import STARS, Secret, decode_key
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "mail_addresses",
     "masked",
     "one_of",
+    "role",
     "secret_key",
     "smtp_url",
     "url",
@@ -45,9 +47,14 @@ class SqliteDatabase:
 
 @dataclass(frozen=True, slots=True)
 class PostgresDatabase:
-    """A connection URL; a Secret, for it may hold a password."""
+    """A connection URL; a Secret, for it may hold a password.
+
+    Attributes:
+        password: one that stands after the ``?``; that before the ``@`` is found in the URL.
+    """
 
     url: Secret
+    password: Secret | None = None
 
     def __str__(self) -> str:
         return masked(self.url.reveal())
@@ -63,7 +70,8 @@ class Bad(Exception):
 def database(text: str) -> Database:
     """A database URL."""
     if text.startswith(("postgresql://", "postgres://")):
-        return PostgresDatabase(Secret(text))
+        given = parse_qs(_query(text)).get("password")
+        return PostgresDatabase(Secret(text), Secret(given[-1]) if given else None)
     path = text.removeprefix("sqlite:///")
     if path == text:
         raise Bad("is no database URL: sqlite:/// and a path, or postgresql://")
@@ -74,6 +82,13 @@ def database(text: str) -> Database:
     if "?" in path:
         raise Bad("takes no options after ?")
     return SqliteDatabase(Path(path))
+
+
+def _query(text: str) -> str:
+    try:
+        return urlsplit(text).query
+    except ValueError:
+        raise Bad("is no URL: an address of IPv6 stands in brackets, and only that does") from None
 
 
 def api_key(text: str) -> Secret:
@@ -134,6 +149,11 @@ def one_of(*words: str) -> Callable[[str], str]:
         raise Bad(f"is none of {', '.join(words)}")
 
     return parse
+
+
+def role(text: str) -> Role:
+    """What a process does."""
+    return Role(one_of(*Role)(text))
 
 
 def url(text: str) -> str:

@@ -22,7 +22,7 @@ exists when it passes. No row type, session or SQL leaves the room.
 Every verb may raise ``Unavailable``: the database cannot do it now, and nothing was stored.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from hookline.core.gate import Gate
@@ -31,6 +31,7 @@ from hookline.core.model import Attempt, Delivery, Event, Installation, Integrat
 from hookline.core.notice import Notice
 from hookline.core.unsubscribing import Rules
 from hookline.store.credentials import Credentials
+from hookline.store.signals import Signal
 from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
 from hookline.store.values import (
     AttemptBody,
@@ -251,6 +252,44 @@ class Store(Credentials, Protocol):
 
     async def set_fact(self, name: str, value: str) -> None:
         """Remember a small fact."""
+        ...
+
+    async def keep_fact(self, name: str, value: str) -> str:
+        """Remember a small fact unless it is known; what is known then, on every node the same."""
+        ...
+
+    # -- several processes on one database --------------------------------------------------------
+
+    @property
+    def in_order(self) -> bool:
+        """Whether what is asked for sees all that was asked for before, though nobody waited for it."""
+        ...
+
+    async def watch(self, on_signal: Callable[[Signal], None], poll_s: float) -> None:
+        """Pass on what other processes tell, until cancelled; returns where there can be none.
+
+        Everything is signalled once at the beginning, and again whenever a signal may have been lost.
+        What there may be to do is signalled every ``poll_s`` seconds besides, and what changed of what
+        is kept in memory then at the latest.
+        """
+        ...
+
+    def tell(self, signal: Signal) -> None:
+        """Tell the other processes, after what it tells of was committed; returns at once.
+
+        Only of what there is to do: changes of what others keep in memory tell of themselves.
+        """
+        ...
+
+    async def clock(self) -> int | None:
+        """The time that all processes go by; None where the machine's clock is the only one."""
+        ...
+
+    async def claim(self, chore: str, holder: str, now: int, until: int) -> bool:
+        """Take a chore for oneself until an instant; whether no other process has it.
+
+        Taking it again prolongs it; up to ``now``, gives it back. A process that died loses it in time.
+        """
         ...
 
     # -- reading the log --------------------------------------------------------------------------

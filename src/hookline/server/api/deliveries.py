@@ -103,7 +103,7 @@ class Deliveries(Controller):
         """Send a delivery again: the same bytes and Request-ID, with the whole retry schedule."""
         found = await _find(engine, id)
         replayed = await engine.store.replay(bytes.fromhex(found.id), engine.clock())
-        engine.dispatcher.wake()
+        engine.wake()
         return DeliveryOut.of(replayed or found)
 
 

@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import importlib.resources
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from hookline.core.errors import Unavailable, UsageError
+from hookline.store.statements import load_statements
 
 __all__ = [
     "APPLICATION_ID",
@@ -34,22 +34,7 @@ LOCK_WAIT_MS: Final = 2_000  # for another process that holds the write lock
 FOLD_WAIT_MS: Final = 50  # for reads that stand in the way of cutting the log
 
 _PACKAGE = importlib.resources.files("hookline.store.sqlite")
-_HEADING = re.compile(r"^-- ([a-z_]+) --$\n", re.MULTILINE)
-
-
-def _load_queries() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for file in ("queries.sql", "lanes.sql", "subscriptions.sql"):
-        parts = _HEADING.split((_PACKAGE / file).read_text(encoding="utf-8"))
-        named = zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True)
-        for name, sql in named:
-            if name in found:
-                raise ValueError(f"two queries are named {name}")
-            found[name] = sql
-    return found
-
-
-QUERIES: Final = _load_queries()
+QUERIES: Final = load_statements("hookline.store.sqlite")
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -67,7 +52,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA cache_size = -16000")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA journal_size_limit = 67108864")
-        # Overwrites what is deleted where that costs no writing more; see credentials.py.
+        # Overwrites what is deleted where that costs no writing more; see credentials.sql.
         connection.execute("PRAGMA secure_delete = FAST")
         if read_only:
             connection.execute("PRAGMA query_only = ON")

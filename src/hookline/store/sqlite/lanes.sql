@@ -1,4 +1,4 @@
--- Lanes, gates and turns: who may go next. See lanes.py.
+-- Lanes, gates and turns: who may go next. See verbs/lanes.py.
 
 -- insert_lane --
 -- An integration's lane in an organization; it may be there from an earlier installation.
@@ -12,7 +12,11 @@ ON CONFLICT DO NOTHING
 INSERT INTO turns (organization_id, slow) VALUES (?1, 0), (?1, 1) ON CONFLICT DO NOTHING
 
 -- gates --
--- The gates of some integrations.
+-- The gates of some integrations, to change them.
+{gates_seen}
+
+-- gates_seen --
+-- The gates of some integrations, for who only looks.
 SELECT
     g.integration_id, g.in_flight, g.max_in_flight, g.rate_number, g.rate_per, g.rate_next_at,
     g.pace_window, g.cut_at, g.answered_at, g.slow, g.level, g.held_until, g.closed, g.timeouts,
@@ -45,11 +49,12 @@ SELECT s.column1 FROM (VALUES {rows}) AS s WHERE EXISTS (
 )
 
 -- let_on --
--- Let lanes on that wait at a gate, longest first.
-UPDATE lanes SET ready_at = max(:now, held_until), gated_at = NULL
-WHERE integration_id = :integration_id AND organization_id IN (
-    SELECT organization_id FROM lanes
-    WHERE integration_id = :integration_id AND gated_at IS NOT NULL ORDER BY gated_at LIMIT :limit
+-- Let lanes on that wait at some gates, at each so many, longest first.
+UPDATE lanes SET ready_at = max(?1, held_until), gated_at = NULL
+FROM (VALUES {rows}) AS s
+WHERE lanes.integration_id = s.column1 AND lanes.organization_id IN (
+    SELECT w.organization_id FROM lanes AS w
+    WHERE w.integration_id = s.column1 AND w.gated_at IS NOT NULL ORDER BY w.gated_at LIMIT ?2
 )
 RETURNING organization_id
 
@@ -75,6 +80,16 @@ UPDATE lanes SET ready_at = CASE
     ELSE max(min(coalesce(ready_at, ?1), ?1), held_until) END
 FROM (VALUES {rows}) AS s
 WHERE lanes.organization_id = s.column1 AND lanes.integration_id = s.column2
+
+-- queue_up_ready --
+-- Their organizations are given their place at once.
+{queue_up}
+
+-- take_arrivals --
+-- Nothing: with one writer, whoever changes something gives it its place himself.
+
+-- ready_lanes --
+-- Nothing, since there are no notes.
 
 -- served_lanes --
 -- Slots were taken, and the gate is still open: the lane goes to the end of its line.
@@ -136,6 +151,10 @@ FROM (
 ) AS m
 WHERE turns.organization_id = m.organization_id AND turns.slow = m.slow
 
+-- queue_up_now --
+-- The same for who holds the turns.
+{queue_up}
+
 -- end_turns --
 -- Organizations had their turn: they go to the end of the line.
 UPDATE turns SET ready_at = max(?1, (
@@ -145,39 +164,48 @@ UPDATE turns SET ready_at = max(?1, (
 FROM (VALUES {rows}) AS s
 WHERE turns.organization_id = s.column1 AND turns.slow = ?2
 
--- next_turn --
--- When the next organization's turn comes.
-SELECT min(ready_at) FROM turns WHERE slow = ? AND ready_at IS NOT NULL
+-- next_ready --
+-- When the next turn in each of the lines comes, and when time opens the next gate.
+SELECT
+    (SELECT min(ready_at) FROM turns WHERE slow = 0 AND ready_at IS NOT NULL),
+    (SELECT min(ready_at) FROM turns WHERE slow = 1 AND ready_at IS NOT NULL),
+    (SELECT min(opens_at) FROM gates WHERE opens_at IS NOT NULL)
 
--- next_opening --
--- When time opens the next gate.
-SELECT min(opens_at) FROM gates WHERE opens_at IS NOT NULL
+-- change_lines --
+-- Integrations change lines: their lanes do. Columns: integration_id, slow.
+UPDATE lanes SET slow = s.column2
+FROM (VALUES {rows}) AS s WHERE lanes.integration_id = s.column1
+RETURNING organization_id
 
 -- refresh_lanes --
 -- An integration was changed: all its lanes look anew, and find their gate when their turn comes.
 UPDATE lanes SET
-    slow = :slow, ordered = :ordered, gated_at = NULL, sweep = 0,
-    held_until = CASE WHEN :ordered THEN held_until ELSE 0 END,
-    ready_at = CASE WHEN :ordered AND in_flight > 0 THEN NULL
-    ELSE max(:now, CASE WHEN :ordered THEN held_until ELSE 0 END, (
+    slow = ?2, ordered = ?3, gated_at = NULL, sweep = 0,
+    held_until = CASE WHEN ?3 THEN held_until ELSE 0 END,
+    ready_at = CASE WHEN ?3 AND in_flight > 0 THEN NULL
+    ELSE max(?4, CASE WHEN ?3 THEN held_until ELSE 0 END, (
         SELECT min(due_at) FROM deliveries AS d
         WHERE d.state = 'waiting' AND d.organization_id = lanes.organization_id
         AND d.integration_id = lanes.integration_id
     )) END
-WHERE integration_id = :integration_id
+WHERE integration_id = ?1
 RETURNING organization_id
+
+-- order_lanes --
+-- An integration behind a closed gate was made ordered, or not.
+UPDATE lanes SET ordered = ?2 WHERE integration_id = ?1
 
 -- in_order_of_acceptance --
 -- What waits in ordered lanes is due in the order in which it was accepted.
 UPDATE deliveries SET due_at = (SELECT accepted_at FROM events WHERE id = deliveries.event_id)
-WHERE state = 'waiting' AND integration_id = :integration_id AND organization_id IN (
-    SELECT organization_id FROM lanes WHERE integration_id = :integration_id
+WHERE state = 'waiting' AND integration_id = ?1 AND organization_id IN (
+    SELECT organization_id FROM lanes WHERE integration_id = ?1
 )
 
 -- shut_lanes --
 -- An integration's gate was closed: nothing of it is in line, and what waits is to be parked.
 UPDATE lanes SET ready_at = NULL, gated_at = NULL, held_until = 0, sweep = 1
-WHERE integration_id = ?
+WHERE integration_id = ?1
 RETURNING organization_id
 
 -- to_sweep --
@@ -187,9 +215,12 @@ FROM lanes AS l JOIN gates AS g ON g.integration_id = l.integration_id WHERE l.s
 
 -- sweep --
 -- Park some of what waits in a lane.
-UPDATE deliveries SET state = 'parked', park_reason = :reason, settled_at = :now
+UPDATE deliveries SET state = 'parked', park_reason = ?3, settled_at = ?4
 WHERE id IN (
     SELECT id FROM deliveries
-    WHERE state = 'waiting' AND organization_id = :organization_id
-    AND integration_id = :integration_id LIMIT :limit
+    WHERE state = 'waiting' AND organization_id = ?1 AND integration_id = ?2 LIMIT ?5
 )
+
+-- swept --
+-- Nothing waits in a lane any more.
+UPDATE lanes SET sweep = 0 WHERE organization_id = ?1 AND integration_id = ?2

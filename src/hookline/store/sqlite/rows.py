@@ -1,20 +1,61 @@
-"""Many rows a statement: queries that take ``{rows}``, in runs of a few sizes."""
+"""Running verbs on a SQLite connection: each ask is a statement, or one for every run of its rows."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, cast
 
 from hookline.store.sqlite.database import QUERIES
+from hookline.store.verbs.asking import Answer, Ask, Row, Verb
 
-__all__ = ["Row", "execute_rows", "fetch_rows", "with_rows"]
+__all__ = ["job", "run", "with_rows"]
 
 Connection = sqlite3.Connection
-Row = tuple[Any, ...]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # One statement inserts up to this many rows. The sizes used are powers of two, so that the statement
 # cache holds a handful of texts and not one for each size of batch.
 MAX_ROWS = 64
+
+
+NOTHING = Answer([], 0)
+
+
+def job(
+    verb: Callable[P, Verb[T]], *arguments: P.args, **named: P.kwargs
+) -> Callable[[Connection], T]:
+    """A verb as a job for the writer, or for a reader; each time that it is run it begins anew."""
+    return lambda connection: run(connection, verb(*arguments, **named))
+
+
+def run(connection: Connection, verb: Verb[T]) -> T:
+    """Answer what a verb asks for until it returns; in whatever transaction there is."""
+    try:
+        ask = next(verb)
+        while True:
+            ask = verb.send(_answer(connection, ask))
+    except StopIteration as end:
+        return cast("T", end.value)
+    finally:
+        verb.close()
+
+
+def _answer(connection: Connection, ask: Ask) -> Answer:
+    name, values, rows = ask
+    if not QUERIES[name]:  # what only other databases need
+        return NOTHING
+    if rows is None:
+        cursor = connection.execute(QUERIES[name], values)
+        return Answer(cursor.fetchall(), max(cursor.rowcount, 0))
+    found: list[Row] = []
+    changed = 0
+    for size, some in _batched(rows):
+        sql = with_rows(name, size, len(rows[0]), len(values))
+        cursor = connection.execute(sql, [*values, *some])
+        found += cursor.fetchall()
+        changed += max(cursor.rowcount, 0)
+    return Answer(found, changed)
 
 
 def _batched(rows: Sequence[Row]) -> Iterator[tuple[int, list[Any]]]:
@@ -25,28 +66,6 @@ def _batched(rows: Sequence[Row]) -> Iterator[tuple[int, list[Any]]]:
             size //= 2
         yield size, [value for row in rows[start : start + size] for value in row]
         start += size
-
-
-def execute_rows(
-    connection: Connection, name: str, rows: Sequence[Row], before: Sequence[Any] = ()
-) -> int:
-    """Run a query that takes ``{rows}``, in runs; returns the number of rows it changed."""
-    changed = 0
-    for size, values in _batched(rows):
-        sql = with_rows(name, size, len(rows[0]), len(before))
-        changed += connection.execute(sql, [*before, *values]).rowcount
-    return changed
-
-
-def fetch_rows(
-    connection: Connection, name: str, rows: Sequence[Row], before: Sequence[Any] = ()
-) -> list[Row]:
-    """Run a query that takes ``{rows}``, in runs; returns what it found."""
-    found: list[Row] = []
-    for size, values in _batched(rows):
-        sql = with_rows(name, size, len(rows[0]), len(before))
-        found += connection.execute(sql, [*before, *values])
-    return found
 
 
 @cache

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TypeVar
 
-from hookline.core.errors import Conflict, Unavailable
+from hookline.core.errors import Unavailable
 from hookline.core.gate import Gate
 from hookline.core.matching import Candidate
 from hookline.core.model import Attempt, Delivery, Event, Installation, Integration
@@ -17,20 +17,9 @@ from hookline.core.rotation import SignWith
 from hookline.core.scopes import Scope
 from hookline.core.unsubscribing import Rules
 from hookline.store.credentials import ApiKey, Erased, SealedSecret
-from hookline.store.sqlite import (
-    credentials,
-    database,
-    lanes,
-    leasing,
-    log,
-    outbound,
-    purge,
-    registry,
-    settling,
-    subscriptions,
-    watching,
-)
-from hookline.store.sqlite.database import QUERIES
+from hookline.store.signals import Signal
+from hookline.store.sqlite import database
+from hookline.store.sqlite.rows import job, run
 from hookline.store.sqlite.writer import Writer
 from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
 from hookline.store.values import (
@@ -47,6 +36,19 @@ from hookline.store.values import (
     Route,
     Settled,
     Settlement,
+)
+from hookline.store.verbs import (
+    credentials,
+    facts,
+    lanes,
+    leasing,
+    log,
+    outbound,
+    purge,
+    registry,
+    settling,
+    subscriptions,
+    watching,
 )
 
 __all__ = ["SqliteStore"]
@@ -65,6 +67,8 @@ class SqliteStore:
     Writes go through one thread (``writer``), reads through a few others with connections that cannot
     write, so that looking at the log never holds up the way out.
     """
+
+    in_order = True  # one writer does it all
 
     def __init__(self, path: Path, connection: Connection, lock: IO[bytes]):
         self._path = path
@@ -92,7 +96,7 @@ class SqliteStore:
             raise
         store = cls(path, connection, lock)
         try:
-            await store._write(lambda c: outbound.reset_leases(c, now))
+            await store._write(lambda c: _void_leases(c, now))
         except BaseException:
             await store.close()
             raise
@@ -132,9 +136,7 @@ class SqliteStore:
     async def record(self, events: Sequence[NewEvent]) -> list[Recorded]:
         rows = len(events) + sum(len(event.deliveries) for event in events)
         try:
-            answers = await self._write(
-                lambda c: outbound.record(c, events), brief=rows <= BRIEF_ROWS
-            )
+            answers = await self._write(job(outbound.record, events), brief=rows <= BRIEF_ROWS)
         except Unavailable:
             self._refused = True
             raise
@@ -145,8 +147,8 @@ class SqliteStore:
         self, *, limit: int, slow_limit: int, each: int, now: int, until: int, token: int
     ) -> Leases:
         return await self._write(
-            lambda c: leasing.lease(
-                c,
+            job(
+                leasing.lease,
                 limit=limit,
                 slow_limit=slow_limit,
                 each=each,
@@ -160,146 +162,135 @@ class SqliteStore:
 
     async def settle(self, settlements: Sequence[Settlement], rules: Rules) -> Settled:
         brief = len(settlements) <= BRIEF_ROWS
-        return await self._write(lambda c: settling.settle(c, settlements, rules), brief=brief)
+        return await self._write(job(settling.settle, settlements, rules), brief=brief)
 
     async def sweep(self, limit: int, now: int) -> int:
-        return await self._write(lambda c: lanes.sweep(c, limit, now), brief=limit <= BRIEF_ROWS)
+        return await self._write(job(lanes.sweep, limit, now), brief=limit <= BRIEF_ROWS)
 
     async def rescue(self, now: int, keep: Collection[bytes] = ()) -> int:
-        return await self._write(lambda c: outbound.rescue(c, now, keep))
+        return await self._write(job(outbound.rescue, now, keep))
 
     async def replay(self, delivery_id: bytes, now: int) -> Delivery | None:
-        def job(connection: Connection) -> Delivery | None:
-            replayed = outbound.replay(connection, delivery_id, now)
-            found = log.delivery(connection, delivery_id)
-            if found is not None and not replayed:
-                raise Conflict(
-                    "not-final",
-                    f"delivery {found.id} is {found.state}: it is on its way already",
-                    "replay is for deliveries that are delivered or parked",
-                )
-            return found
-
-        return await self._write(job)
+        return await self._write(job(outbound.replay, delivery_id, now))
 
     # -- unsubscribing ----------------------------------------------------------------------------
 
     async def unsubscribe(self, integration_id: int, detail: str, now: int) -> bool:
         return await self._write(
-            lambda c: subscriptions.unsubscribe_by_hand(c, integration_id, detail, now)
+            job(subscriptions.unsubscribe_by_hand, integration_id, detail, now)
         )
 
     async def resubscribe(
         self, integration_id: int, now: int, recovery: NewRecovery | None
     ) -> Recovery | None:
-        return await self._write(
-            lambda c: subscriptions.resubscribe(c, integration_id, now, recovery)
-        )
+        return await self._write(job(subscriptions.resubscribe, integration_id, now, recovery))
 
     async def count_recovery(self, recovery: NewRecovery) -> dict[str, int]:
-        return await self._read(lambda c: subscriptions.count_recovery(c, recovery))
+        return await self._read(job(subscriptions.count_recovery, recovery))
 
     async def begin_recovery(self, recovery: NewRecovery) -> Recovery:
-        return await self._write(lambda c: subscriptions.begin_recovery(c, recovery))
+        return await self._write(job(subscriptions.begin_recovery, recovery))
 
     async def recover_some(self, limit: int, now: int) -> bool:
-        return await self._write(lambda c: subscriptions.recover_some(c, limit, now))
+        return await self._write(job(subscriptions.recover_some, limit, now))
 
     async def recoveries(self, integration_id: int) -> list[Recovery]:
-        return await self._read(lambda c: subscriptions.recoveries(c, integration_id))
+        return await self._read(job(subscriptions.recoveries, integration_id))
 
     async def health(self, integration_id: int, now: int, rules: Rules) -> IntegrationHealth:
-        return await self._read(lambda c: subscriptions.health(c, integration_id, now, rules))
+        return await self._read(job(subscriptions.health, integration_id, now, rules))
 
     async def gate(self, integration_id: int) -> Gate:
-        return await self._read(lambda c: subscriptions.gate_of(c, integration_id))
+        return await self._read(job(lanes.see_gate, integration_id))
 
     async def ahead_of(self, delivery_id: bytes) -> bytes | None:
-        return await self._read(lambda c: log.ahead_of(c, delivery_id))
+        return await self._read(job(log.ahead_of, delivery_id))
 
     async def notices(
         self, *, before: int | None, integration_id: int | None, limit: int
     ) -> list[Notice]:
-        return await self._read(lambda c: subscriptions.notices(c, before, integration_id, limit))
+        return await self._read(job(subscriptions.notices, before, integration_id, limit))
 
     async def unpublished_notices(self, limit: int) -> list[Notice]:
-        return await self._read(lambda c: subscriptions.unpublished_notices(c, limit))
+        return await self._read(job(subscriptions.unpublished_notices, limit))
 
     async def unmailed_notices(self, limit: int) -> list[Notice]:
-        return await self._read(lambda c: subscriptions.unmailed_notices(c, limit))
+        return await self._read(job(subscriptions.unmailed_notices, limit))
 
     async def close_notice(
         self, notice_id: int, *, published_at: int | None, mailed_at: int | None
     ) -> None:
-        await self._write(
-            lambda c: subscriptions.close_notice(c, notice_id, published_at, mailed_at)
-        )
+        await self._write(job(subscriptions.close_notice, notice_id, published_at, mailed_at))
 
     # -- integrations and installations -----------------------------------------------------------
 
     async def create_integration(self, new: NewIntegration) -> Integration:
-        return await self._write(lambda c: registry.create_integration(c, new))
+        return await self._write(job(registry.create_integration, new))
 
     async def update_integration(self, integration: Integration) -> Integration:
-        return await self._write(lambda c: registry.update_integration(c, integration))
+        return await self._write(job(registry.update_integration, integration))
 
     async def delete_integration(self, integration_id: int, now: int) -> bool:
-        return await self._write(lambda c: registry.delete_integration(c, integration_id, now))
+        return await self._write(job(registry.delete_integration, integration_id, now))
 
     async def integration(self, slug: str) -> Integration | None:
-        return await self._read(lambda c: registry.integration(c, slug))
+        return await self._read(job(registry.integration, slug))
 
     async def integrations(self, after: str, limit: int) -> list[Integration]:
-        return await self._read(lambda c: registry.integrations(c, after, limit))
+        return await self._read(job(registry.integrations, after, limit))
 
     async def create_installation(
         self, new: NewInstallation, announcement: NewEvent | None
     ) -> Installation:
-        return await self._write(lambda c: registry.create_installation(c, new, announcement))
+        return await self._write(job(registry.create_installation, new, announcement))
 
     async def delete_installation(
         self, uuid: str, now: int, announcement: NewEvent | None
     ) -> Installation | None:
-        return await self._write(lambda c: registry.delete_installation(c, uuid, now, announcement))
+        return await self._write(job(registry.delete_installation, uuid, now, announcement))
 
     async def installation(self, uuid: str) -> Installation | None:
-        return await self._read(lambda c: registry.installation(c, uuid))
+        return await self._read(job(registry.installation, uuid))
 
     async def installations(
         self, *, organization: str | None = None, integration_id: int | None = None
     ) -> list[Installation]:
-        return await self._read(lambda c: registry.installations(c, organization, integration_id))
+        return await self._read(job(registry.installations, organization, integration_id))
 
     async def ensure_organization(self, slug: str, now: int) -> int:
-        return await self._write(lambda c: registry.ensure_organization(c, slug, now))
+        return await self._write(job(registry.ensure_organization, slug, now))
 
     async def candidates(self, organization: str) -> tuple[int | None, list[Candidate]]:
-        return await self._read(lambda c: registry.candidates(c, organization))
+        return await self._read(job(registry.candidates, organization))
 
     async def routes(self, integration_ids: Sequence[int]) -> list[Route]:
-        return await self._read(lambda c: registry.routes(c, integration_ids))
+        return await self._read(job(registry.routes, integration_ids))
 
     # -- client secrets ---------------------------------------------------------------------------
 
     async def secrets(self, integration_id: int) -> list[SealedSecret]:
-        found = await self._read(lambda c: credentials.secrets_of(c, [integration_id]))
-        return list(found.get(integration_id, ()))
+        return await self._read(job(credentials.secrets, integration_id))
 
     async def rotate_secret(
         self, integration_id: int, sealed: bytes, *, now: int, until: int, sign_with: SignWith
     ) -> None:
         await self._write(
-            lambda c: credentials.rotate_secret(
-                c, integration_id, sealed, now=now, until=until, sign_with=sign_with
+            job(
+                credentials.rotate_secret,
+                integration_id,
+                sealed,
+                now=now,
+                until=until,
+                sign_with=sign_with,
             )
         )
         self._to_fold = True
 
     async def choose_secret(self, integration_id: int, sign_with: SignWith, now: int) -> None:
-        await self._write(lambda c: credentials.choose_secret(c, integration_id, sign_with, now))
+        await self._write(job(credentials.choose_secret, integration_id, sign_with, now))
 
     async def erase_secrets(self, now: int) -> Erased:
-        count = await self._write(lambda c: credentials.erase_expired(c, now))
+        count = await self._write(job(credentials.erase_expired, now))
         if count or self._to_fold:
             self._to_fold = False  # set again by whoever erases meanwhile
             done = False
@@ -307,7 +298,7 @@ class SqliteStore:
                 done = await asyncio.to_thread(self._fold)
             finally:
                 self._to_fold = self._to_fold or not done
-        return Erased(count, not self._to_fold, await self._read(credentials.next_expiry))
+        return Erased(count, not self._to_fold, await self._read(job(credentials.next_expiry)))
 
     def _fold(self) -> bool:
         try:
@@ -318,54 +309,64 @@ class SqliteStore:
     # -- resources, keys, facts -------------------------------------------------------------------
 
     async def define_resource(self, name: str, actions: tuple[str, ...], now: int) -> None:
-        await self._write(lambda c: registry.define_resource(c, name, actions, now))
+        await self._write(job(registry.define_resource, name, actions, now))
 
     async def resources(self) -> dict[str, tuple[str, ...]]:
-        return await self._read(registry.resources)
+        return await self._read(job(registry.resources))
 
     async def add_api_key(
         self, name: str, digest: bytes, scopes: tuple[Scope, ...], now: int
     ) -> ApiKey:
-        return await self._write(lambda c: credentials.add_api_key(c, name, digest, scopes, now))
+        return await self._write(job(credentials.add_api_key, name, digest, scopes, now))
 
     async def api_keys(self) -> list[ApiKey]:
-        return await self._read(credentials.api_keys)
+        return await self._read(job(credentials.api_keys))
 
     async def revoke_api_key(self, key_id: int, now: int, *, keep_admin: bool) -> bool:
         return await self._write(
-            lambda c: credentials.revoke_api_key(c, key_id, now, keep_admin=keep_admin)
+            job(credentials.revoke_api_key, key_id, now, keep_admin=keep_admin)
         )
 
     async def fact(self, name: str) -> str | None:
-        def job(connection: Connection) -> str | None:
-            row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-            return None if row is None else str(row[0])
-
-        return await self._read(job)
+        return await self._read(job(facts.fact, name))
 
     async def set_fact(self, name: str, value: str) -> None:
-        sql = "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-        await self._write(lambda c: c.execute(sql, (name, value)) and None)
+        await self._write(job(facts.set_fact, name, value))
+
+    async def keep_fact(self, name: str, value: str) -> str:
+        return await self._write(job(facts.keep_fact, name, value))
+
+    async def watch(self, on_signal: Callable[[Signal], None], poll_s: float) -> None:
+        pass
+
+    def tell(self, signal: Signal) -> None:
+        pass
+
+    async def clock(self) -> int | None:
+        return await self._read(job(facts.clock))
+
+    async def claim(self, chore: str, holder: str, now: int, until: int) -> bool:
+        return await self._write(job(facts.claim, chore, holder, now, until), durable=False)
 
     # -- reading the log --------------------------------------------------------------------------
 
     async def events(self, public_id: str, organization: str | None) -> list[Event]:
-        return await self._read(lambda c: log.events(c, public_id, organization))
+        return await self._read(job(log.events, public_id, organization))
 
     async def deliveries(self, filter_: DeliveryFilter) -> list[Delivery]:
-        return await self._read(lambda c: log.deliveries(c, filter_))
+        return await self._read(job(log.deliveries, filter_))
 
     async def delivery(self, delivery_id: bytes) -> Delivery | None:
-        return await self._read(lambda c: log.delivery(c, delivery_id))
+        return await self._read(job(log.delivery, delivery_id))
 
     async def attempts(self, delivery_id: bytes) -> list[Attempt]:
-        return await self._read(lambda c: log.attempts(c, delivery_id))
+        return await self._read(job(log.attempts, delivery_id))
 
     async def attempt_body(self, delivery_id: bytes) -> AttemptBody | None:
-        return await self._read(lambda c: log.attempt_body(c, delivery_id))
+        return await self._read(job(log.attempt_body, delivery_id))
 
     async def latest_instant(self) -> int:
-        return await self._read(log.latest_instant)
+        return await self._read(job(log.latest_instant))
 
     # -- upkeep -----------------------------------------------------------------------------------
 
@@ -374,19 +375,25 @@ class SqliteStore:
         return self._writer.tally
 
     async def backlog(self) -> Backlog:
-        return await self._read(watching.backlog)
+        return await self._read(job(watching.backlog))
 
     async def timeout_counts(self, now: int, span_us: int) -> dict[str, int]:
-        return await self._read(lambda c: watching.timeout_counts(c, now, span_us))
+        return await self._read(job(watching.timeout_counts, now, span_us))
 
     async def purge(self, ages: Ages, cursor: bytes, limit: int) -> Purged:
         # Not durable: what comes back after a power failure is deleted by the next sweep.
-        return await self._write(lambda c: purge.purge(c, ages, cursor, limit), durable=False)
+        return await self._write(job(purge.purge, ages, cursor, limit), durable=False)
 
     async def ping(self) -> None:
         # On a full disk there may be room for one page and not for an event. Nothing is synced where all
         # is well: whoever asks needs no key.
         size = PROBE_BYTES if self._refused else 4
-        sql = QUERIES["probe"]
-        await self._write(lambda c: c.execute(sql, (size,)) and None, durable=self._refused)
+        await self._write(job(facts.probe, size), durable=self._refused)
         self._refused = False
+
+
+def _void_leases(connection: Connection, now: int) -> int:
+    # The process that held them is gone, since we hold its lock; and so are its claims.
+    connection.execute("DELETE FROM facts WHERE name LIKE 'claim %'")
+    connection.execute("UPDATE deliveries SET leased_until = 0 WHERE state = 'leased'")
+    return run(connection, outbound.rescue(now))

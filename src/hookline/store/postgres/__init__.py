@@ -1,0 +1,1 @@
+"""The store on PostgreSQL, which many nodes may share."""

@@ -1,0 +1,1 @@
+"""What the store does, as verbs that know no database: see ``asking``."""
