@@ -33,6 +33,7 @@ from hookline.send.retention import Keep, Retention
 from hookline.send.sender import CurlSender
 from hookline.send.slots import Limits
 from hookline.send.subscriptions import Subscriptions
+from hookline.send.watch import watch
 from hookline.store.contract import Store
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.vault import Vault, load_key
@@ -148,6 +149,9 @@ class Engine:
             asyncio.create_task(self._notifier.run(), name="hookline-notifier"),
             asyncio.create_task(self.client_secrets.run(), name="hookline-secrets"),
         ]
+        if isinstance(store, SqliteStore):
+            watching = watch(store.version, self.dispatcher.wake)
+            self._beside.append(asyncio.create_task(watching, name="hookline-watch"))
 
     def _on_notice(self) -> None:
         self._notifier.wake()

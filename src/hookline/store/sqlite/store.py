@@ -128,6 +128,10 @@ class SqliteStore:
         except sqlite3.DatabaseError as trouble:
             raise database.unavailable(trouble) from trouble
 
+    def version(self) -> int | None:
+        """A number that changes when another program commits to the file; see ``Writer.version``."""
+        return self._writer.version()
+
     # -- the way out ------------------------------------------------------------------------------
 
     async def record(self, events: Sequence[NewEvent]) -> list[Recorded]:

@@ -91,6 +91,19 @@ class Writer:
             self._serving = self._loop.create_task(self._serve(), name="hookline-writer")
         return await answer
 
+    def version(self) -> int | None:
+        """A number that changes when somebody else commits to the file.
+
+        None while jobs are under way, or the file cannot be read. It takes a few microseconds.
+        """
+        if self._closed or self._serving is not None:
+            return None
+        try:
+            (number,) = self._connection.execute("PRAGMA data_version").fetchone()
+        except sqlite3.DatabaseError:
+            return None
+        return int(number)
+
     async def close(self) -> None:
         """Finish the jobs asked for so far, then close the connection."""
         if self._closed:
