@@ -182,8 +182,9 @@ def _plain(value: Any) -> Any:
 
 # -- SQLite ---------------------------------------------------------------------------------------
 
-# Takes the lock of the one writer before anything is read: a transaction that reads first, and is then
-# overtaken by another writer, can never write, however long it waits.
+# Takes the lock of the one writer before anything is read. A transaction that has read is told at once
+# that the file is locked where another one writes, and never gets it once that has committed; one that has
+# not waits for its turn, as long as its connection's timeout is.
 _TAKE_LOCK: Final = Step("DELETE FROM facts WHERE name = ''")
 
 
@@ -216,10 +217,15 @@ def _ended() -> Steps[None]:
 
 
 def _check_file() -> Steps[None]:
+    try:
+        yield _TAKE_LOCK
+    except Exception as trouble:
+        if "no such table" in str(trouble):  # SQLite has one code for that and for every mistake in SQL
+            raise _not_there() from trouble
+        raise
     ours = (yield Step("PRAGMA application_id", returns=True)).rows[0][0]
     if ours != APPLICATION_ID:
         raise _not_there()
-    yield _TAKE_LOCK
     version = (yield Step("PRAGMA user_version", returns=True)).rows[0][0]
     _check_version("hookline.store.sqlite", version)
 
