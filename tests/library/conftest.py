@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
 # pytest imports tests by path and puts nothing on sys.path itself; the helpers here are modules.
@@ -23,6 +25,8 @@ from hookline.store.postgres.store import PostgresStore
 
 MIGRATED = "migrated"
 ORDERS = "CREATE TABLE orders (n integer)"
+PAGE = Path(__file__).parents[2] / "docs/reference/python.md"
+GRANTS = re.findall(r"^GRANT .*?;", PAGE.read_text().replace("app;", "shop;"), re.MULTILINE)
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +40,9 @@ def postgres() -> Iterator[PostgresServer]:
         server.sql(f"CREATE DATABASE {MIGRATED}")
         with ThreadPoolExecutor(1) as thread:
             thread.submit(lambda: asyncio.run(migrate(server.url(MIGRATED)))).result()
-        server.sql(ORDERS, MIGRATED)
+        server.sql("CREATE ROLE shop LOGIN")
+        for each in (*GRANTS, "GRANT ALL ON SCHEMA public TO shop", f"SET ROLE shop; {ORDERS}"):
+            server.sql(each, MIGRATED)
         yield server
 
 
@@ -50,6 +56,18 @@ class Shop:
     url: str
     again: type[Lender]
 
+    def by_the_operator(self, text: str) -> None:
+        """Run a statement as the owner of Hookline's tables."""
+        if self.url.startswith("sqlite"):
+            path = self.url.removeprefix("sqlite:///")
+            with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+                connection.execute(text)
+        else:
+            url = self.url.replace("//shop:", "//hookline:")
+            with psycopg.connect(url) as connection:
+                connection.execute("SET search_path TO hookline")
+                connection.execute(text)
+
     def another(self) -> Lender:
         """One more connection."""
         return self.again(self.url)
@@ -60,7 +78,8 @@ def _on_postgres(server: PostgresServer) -> Iterator[tuple[str, Dispatching]]:
     name = server.make_database(MIGRATED)
     try:
         with on_postgres(server.url(name)) as dispatching:
-            yield server.url(name), dispatching
+            server.sql(f"GRANT CREATE ON DATABASE {name} TO shop")
+            yield server.url(name).replace("//hookline:", "//shop:"), dispatching
     finally:
         server.drop_databases([name])
 
@@ -73,7 +92,13 @@ def _on_sqlite(path: Path) -> Iterator[tuple[str, Dispatching]]:
         yield f"sqlite:///{path}", dispatching
 
 
-@pytest.fixture(params=[*POSTGRES, *SQLITE])
+# The ordinary suite tries everything on these, and one test on all.
+USUAL = {"asyncpg", "psycopg", "sqlite3", "django-sqlite"}
+ALL = [*POSTGRES, *SQLITE]
+PARAMS = [pytest.param(each, marks=[] if each in USUAL else [pytest.mark.long]) for each in ALL]
+
+
+@pytest.fixture(params=PARAMS)
 async def shop(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Shop]:
     """A shop on each driver."""
     make = (POSTGRES | SQLITE)[request.param]

@@ -50,6 +50,12 @@ class Dispatching:
         """Do something in its loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(DEADLINE_S + 10)
 
+    def sells(self) -> None:
+        """The integration also gets what the example apps tell: orders that were placed."""
+        registry = self._engine.registry
+        self.do(registry.define_resource("order", ["placed"]))
+        self.do(registry.update_integration("app", {"resources": ["issue", "order"]}))
+
     async def arrived(self, count: int) -> list[Any]:
         """Wait until so many webhooks came; the ``data`` of all that did."""
         with ThreadPoolExecutor(1) as thread:

@@ -183,8 +183,8 @@ def _plain(value: Any) -> Any:
 # -- SQLite ---------------------------------------------------------------------------------------
 
 # Takes the lock of the one writer before anything is read. A transaction that has read is told at once
-# that the file is locked where another one writes, and never gets it once that has committed; one that has
-# not waits for its turn, as long as its connection's timeout is.
+# that the file is locked where another one writes, and never gets it once that has committed; one that
+# has not waits for its turn, as long as its connection's timeout is.
 _TAKE_LOCK: Final = Step("DELETE FROM facts WHERE name = ''")
 
 
@@ -220,7 +220,9 @@ def _check_file() -> Steps[None]:
     try:
         yield _TAKE_LOCK
     except Exception as trouble:
-        if "no such table" in str(trouble):  # SQLite has one code for that and for every mistake in SQL
+        if "no such table" in str(
+            trouble
+        ):  # SQLite has one code for that and for every mistake in SQL
             raise _not_there() from trouble
         raise
     ours = (yield Step("PRAGMA application_id", returns=True)).rows[0][0]

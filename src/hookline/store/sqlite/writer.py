@@ -126,13 +126,13 @@ class Writer:
 
     async def _commit(self, group: Sequence[_Job]) -> list[Answer]:
         try:
-            await self._begin(durable=any(job.durable for job in group))
-            if all(job.brief for job in group):
+            self._prepare(durable=any(job.durable for job in group))
+            if all(job.brief for job in group) and self._begun():
                 answers = self._run_all(group)
+                began = time.perf_counter()
+                await self._in_thread(self._connection.execute, "COMMIT")
             else:
-                answers = await self._in_thread(self._run_all, group)
-            began = time.perf_counter()
-            await self._in_thread(self._connection.execute, "COMMIT")
+                answers, began = await self._in_thread(self._run_in_thread, group)
         except sqlite3.DatabaseError as trouble:
             await self._in_thread(self._undo)
             if isinstance(trouble, REFUSED):
@@ -151,17 +151,37 @@ class Writer:
             return [(None, bug)]
         return [(await self._commit([job]))[0] for job in group]
 
-    async def _begin(self, *, durable: bool) -> None:
+    def _prepare(self, *, durable: bool) -> None:
         self._check()
         if durable != self._synced:
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._synced = durable
+
+    def _begun(self) -> bool:
+        """Begin a transaction, unless another process holds the lock."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as trouble:
             if trouble.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-            await self._in_thread(self._begin_patiently)
+            return False
+        return True
+
+    def _run_in_thread(self, group: Sequence[_Job]) -> tuple[list[Answer], float]:
+        """The whole transaction; the answers, and when the commit began.
+
+        From the lock to its end it needs nothing of the event loop, which may itself be waiting for the
+        lock: in a program that publishes on a connection of its own from there.
+        """
+        try:
+            self._begin_patiently()
+            answers = self._run_all(group)
+            began = time.perf_counter()
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._undo()
+            raise
+        return answers, began
 
     def _begin_patiently(self) -> None:
         self._connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
