@@ -45,6 +45,8 @@ REFUSED = (sqlite3.IntegrityError, sqlite3.DataError)
 # A group keeps its first job waiting for the last one's work; beyond this many the sync is paid for.
 MAX_GROUP = 64
 
+LOOK_S = 0.001  # between two looks whether another process has let go of the lock
+
 # Whoever was just answered often has the next job ready within these turns of the event loop; taking it
 # along saves a commit. They are turns, not time: where nobody asks, they are over at once.
 TURNS_TO_ASK_AGAIN = 3
@@ -184,11 +186,14 @@ class Writer:
         return answers, began
 
     def _begin_patiently(self) -> None:
-        self._connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        finally:
-            self._connection.execute("PRAGMA busy_timeout = 0")
+        # SQLite's own waiting looks but ten times a second in the end, and would hardly ever find the
+        # moment between two transactions of a program that makes one after the other.
+        deadline = time.monotonic() + LOCK_WAIT_MS / 1000
+        while not self._begun():
+            if time.monotonic() >= deadline:
+                self._connection.execute("BEGIN IMMEDIATE")
+                return
+            time.sleep(LOOK_S)
 
     def _run_all(self, group: Sequence[_Job]) -> list[Answer]:
         return [
