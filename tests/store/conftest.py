@@ -54,6 +54,17 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 RULES = Rules()
 MIGRATED = "migrated"  # the database that each test's own is a copy of
+EMPTY = """
+DO $$ BEGIN
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+    EXECUTE (
+        SELECT format('TRUNCATE %s RESTART IDENTITY', string_agg(format('hookline.%I', tablename), ','))
+        FROM pg_tables WHERE schemaname = 'hookline' AND tablename <> 'migrations'
+    );
+    INSERT INTO hookline.facts TABLE public.first_facts;
+END $$
+"""
 
 
 Factory = Callable[[Path], Awaitable[Store]]
@@ -75,12 +86,22 @@ def postgres_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
 
     async def open_postgres(folder: Path) -> Store:
         """The folder is only a name for a database of its own."""
+        for gone in [each for each in databases if not each.exists()]:
+            empty(server, databases.pop(gone))
         if folder not in databases:
-            databases[folder] = server.make_database(MIGRATED)
+            spare = server.spare
+            databases[folder] = spare.pop() if spare else server.make_database(MIGRATED)
         return await PostgresStore.open(server.url(databases[folder]))
 
     yield open_postgres
-    server.drop_databases(databases.values())
+    for name in databases.values():
+        empty(server, name)
+
+
+def empty(server: PostgresServer, name: str) -> None:
+    """Make a database as it was when it was new, for the next test: that is faster than a new one."""
+    server.sql(EMPTY, name)
+    server.spare.append(name)
 
 
 # Name of a store -> what gives, for one test, what opens an empty one, given an empty folder of its own.
@@ -93,6 +114,7 @@ def postgres() -> Iterator[PostgresServer]:
     with postgres_server(FAST) as server:
         server.sql(f"CREATE DATABASE {MIGRATED}")
         in_a_loop_of_its_own(lambda: migrated(server.url(MIGRATED)))
+        server.sql("CREATE TABLE public.first_facts AS TABLE hookline.facts", MIGRATED)
         yield server
 
 

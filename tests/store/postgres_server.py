@@ -6,6 +6,7 @@ that the kernel ends with its parent, listens on a Unix socket in a folder that 
 and runs as ``nobody`` where the tests run as root, which PostgreSQL refuses to do.
 """
 
+import asyncio
 import contextlib
 import importlib.util
 import itertools
@@ -17,11 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FAST", "PostgresServer", "postgres_server"]
+import asyncpg
+
+__all__ = ["FAST", "PostgresServer", "operator", "postgres_server", "until"]
 
 NOBODY = 65534
 PORT = 5432  # only a part of the socket's name: no port is opened
@@ -50,6 +53,9 @@ class PostgresServer:
     Args:
         folder: a folder that does not last longer than the server.
         settings: of the server, beside those that it needs here.
+
+    Attributes:
+        spare: names of databases that are as good as new, for whoever keeps them.
     """
 
     def __init__(self, folder: Path, settings: dict[str, str] | None = None):
@@ -67,6 +73,7 @@ class PostgresServer:
         self._bin = _binaries(folder)
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
+        self.spare: list[str] = []
         if os.geteuid() == 0:
             os.chown(folder, NOBODY, NOBODY)
         self._run("initdb", "-D", self._data, "-U", "hookline", "-A", "trust", "-E", "UTF8", "-N")
@@ -192,3 +199,20 @@ def postgres_server(settings: dict[str, str] | None = None) -> Iterator[Postgres
             yield server
         finally:
             server.stop()
+
+
+@contextlib.asynccontextmanager
+async def operator(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    """A session of somebody else's, with all rights."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    """Wait for what somebody else is bringing about."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await condition():
+            await asyncio.sleep(0.01)

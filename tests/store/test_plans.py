@@ -13,6 +13,7 @@ from hookline.store.sqlite.rows import run, with_rows
 from hookline.store.upkeep import Ages
 from hookline.store.values import Leases, NewDelivery, NewEvent
 from hookline.store.verbs import lanes, leasing, outbound, purge, subscriptions
+from hookline.store.verbs.asking import Verb
 
 NOW = 1_800_000_000_000_000
 EVENT = b"event".ljust(16)
@@ -105,10 +106,11 @@ HOT = {
     "to_sweep": (0, ["SEARCH l USING INDEX lanes_sweep (sweep=?)"]),
     "sweep": (0, ["SEARCH deliveries USING PRIMARY KEY (id=?)", FIRST_DUE]),
     "due": (
-        0,
+        2,
         [
             "SEARCH o USING INTEGER PRIMARY KEY (rowid=?)",
-            "SEARCH d USING INDEX deliveries_waiting"
+            "SEARCH d USING PRIMARY KEY (id=?)",
+            "SEARCH w USING INDEX deliveries_waiting"
             " (organization_id=? AND integration_id=? AND state=? AND due_at<?)",
             "SEARCH e USING INDEX sqlite_autoindex_events_1 (id=?)",
             "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
@@ -177,7 +179,7 @@ def test_hot_queries_search_by_index(connection, name):
     assert [line for line in plan if line in steps] == steps, plan
     # The rows that a query brings along ("s", "64 CONSTANT ROWS") may be gone through.
     tables = {
-        "deliveries", "events", "lanes", "installations", "attempts", "gates", "turns", "timeouts",
+        "deliveries", "events", "lanes", "w", "installations", "attempts", "gates", "turns", "timeouts",
         "d", "e", "i", "l", "g", "t",
         "plans", "a", "o",
     }  # fmt: skip
@@ -325,6 +327,29 @@ def test_a_lease_costs_the_same_however_much_waits(backlog):
         costs.append(steps(connection, lambda c: costs_a_hundred(leased(c))))
         connection.close()
     assert costs[1] <= 1.5 * costs[0], costs
+
+
+def listening(verb: Verb[Leases], names: list[str]) -> Verb[Leases]:
+    """A verb with the names of what it asks for."""
+    ask = next(verb)
+    while True:
+        names.append(ask.name)
+        answer = yield ask
+        try:
+            ask = verb.send(answer)
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.mark.parametrize("waiting", [1, 2, 100], ids=["one each", "two each", "many each"])
+def test_a_lease_reads_many_lanes_with_few_statements(connection, waiting):
+    """However little is in each, what is due in a hundred lanes is asked for a few times."""
+    for number in range(1, 101):
+        lane(connection, number, waiting)
+    names: list[str] = []
+    verb = leasing.lease(limit=100, slow_limit=0, each=1000, now=NOW, until=NOW + 1, token=1)
+    costs_a_hundred(run(connection, listening(verb, names)))
+    assert names.count("due") <= 5
 
 
 def costs_a_hundred(leases: Leases) -> None:

@@ -81,10 +81,9 @@ async def connect(url: str) -> Pools:
     pools: list[asyncpg.Pool[asyncpg.Record]] = []
     try:
         with _told(url):
-            pools.append(await _pool(url, WRITERS, SESSION))
+            pools.append(await _pool(url, WRITERS))
             await migrate(pools[0], url)
-            reading = {**SESSION, "default_transaction_read_only": "on"}
-            pools.append(await _pool(url, READERS, reading))
+            pools.append(await _pool(url, READERS, init=_only_read))
     except BaseException:
         for pool in pools:
             pool.terminate()
@@ -92,23 +91,27 @@ async def connect(url: str) -> Pools:
     return Pools(*pools)
 
 
-async def _pool(url: str, size: int, session: dict[str, str]) -> "asyncpg.Pool[asyncpg.Record]":
-    values: dict[str, Any] = {"server_settings": session, "target_session_attrs": "read-write"}
-    if session.get("default_transaction_read_only"):
-        values["target_session_attrs"] = "primary"  # our own wish would make it look read-only
+async def _pool(url: str, size: int, init: Any = None) -> "asyncpg.Pool[asyncpg.Record]":
+    more: dict[str, Any] = {"init": init, "target_session_attrs": "read-write"}  # of several hosts
     pool = asyncpg.create_pool(
         url,
-        min_size=1,
+        min_size=0,  # else it tries to have some again and again while the server is away
         max_size=size,
         timeout=CONNECT_S,
         command_timeout=COMMAND_S,
         statement_cache_size=256,
         max_cached_statement_lifetime=0,
+        server_settings=SESSION,
         reset=_leave_as_it_is,
-        **values,
+        **more,
     )
     await pool
     return pool
+
+
+async def _only_read(connection: Any) -> None:
+    # Not before it is connected: it would be taken for a server that takes no writes.
+    await connection.execute("SET default_transaction_read_only TO on")
 
 
 async def _leave_as_it_is(_connection: Any) -> None:

@@ -149,7 +149,8 @@ RETURNING a.organization_id, a.integration_id, a.at
 
 -- ready_lanes --
 -- What the notes said: lanes have something new to lease. One at its gate stays there, an ordered one behind
--- its attempt; and behind a closed gate it is to be swept. Columns: organization_id, integration_id, since.
+-- its attempt; and behind a closed gate it is to be swept. The answer says of each whether it was not yet.
+-- Columns: organization_id, integration_id, since.
 UPDATE lanes AS l SET
     ready_at = CASE
         WHEN g.closed IS NOT NULL OR l.gated_at IS NOT NULL OR (l.ordered AND l.in_flight > 0) THEN NULL
@@ -157,7 +158,9 @@ UPDATE lanes AS l SET
     sweep = l.sweep OR g.closed IS NOT NULL
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS s (column1, column2, column3)
 JOIN gates AS g ON g.integration_id = s.column2
+JOIN lanes AS was ON was.organization_id = s.column1 AND was.integration_id = s.column2
 WHERE l.organization_id = s.column1 AND l.integration_id = s.column2
+RETURNING g.closed IS NOT NULL AND NOT was.sweep
 
 -- queue_up_now --
 -- Give organizations whose lines changed their place among the others, from within a lease. One in line keeps

@@ -41,17 +41,22 @@ FROM unnest($1::text[], $2::bigint[]) AS s (column1, column2) JOIN events AS e
 ON e.external_id = s.column1 AND e.organization_id = s.column2
 
 -- due --
--- A lane's first deliveries, with what their requests are made of.
+-- The first due deliveries of some lanes, of each so many, with what their requests are made of; in any
+-- order. Columns: organization_id, integration_id.
 SELECT
-    d.id, i.uuid, e.resource, e.action,
+    d.organization_id, d.integration_id, d.due_at, d.id, i.uuid, e.resource, e.action,
     CASE WHEN d.in_ascii AND e.tail_ascii IS NOT NULL THEN e.tail_ascii ELSE e.tail END,
     d.attempts_made, d.schedule_position, coalesce(e.external_id, encode(e.id, 'hex')), o.slug
-FROM deliveries AS d
+FROM unnest($3::bigint[], $4::bigint[]) AS s (column1, column2)
+CROSS JOIN LATERAL (
+    SELECT w.* FROM deliveries AS w
+    WHERE w.state = 'waiting' AND w.organization_id = s.column1 AND w.integration_id = s.column2
+    AND w.due_at <= $1
+    ORDER BY w.due_at, w.id LIMIT $2
+) AS d
+JOIN organizations AS o ON o.id = d.organization_id
 JOIN events AS e ON e.id = d.event_id
 JOIN installations AS i ON i.id = d.installation_id
-JOIN organizations AS o ON o.id = d.organization_id
-WHERE d.state = 'waiting' AND d.organization_id = $1 AND d.integration_id = $2 AND d.due_at <= $3
-ORDER BY d.due_at, d.id LIMIT $4
 
 -- mark_leased --
 -- Hand a batch out under one token.

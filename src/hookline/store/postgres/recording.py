@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
 from hookline.core.errors import HooklineError, Unavailable
-from hookline.core.tally import Histogram
 from hookline.store.values import NewEvent, Recorded
 
 __all__ = ["Recorder"]
@@ -31,17 +30,12 @@ class Recorder:
     """Records events, in groups; for the event loop that it was made on.
 
     Args:
-        record: stores events in one durable transaction.
-        sizes: where it counts how many shared a transaction.
+        record: stores events in one durable transaction; the second argument is the number of those
+            who share it.
     """
 
-    def __init__(
-        self,
-        record: Callable[[Sequence[NewEvent]], Awaitable[list[Recorded]]],
-        sizes: Histogram,
-    ):
+    def __init__(self, record: Callable[[Sequence[NewEvent], int], Awaitable[list[Recorded]]]):
         self._record = record
-        self._sizes = sizes
         self._waiting: list[_Wish] = []
         self._serving: asyncio.Task[None] | None = None
         self._closed = False
@@ -75,7 +69,8 @@ class Recorder:
 
     async def _record_group(self, group: Sequence[_Wish]) -> None:
         try:
-            answers = await self._record([event for wish in group for event in wish.events])
+            events = [event for wish in group for event in wish.events]
+            answers = await self._record(events, len(group))
         except Exception as trouble:
             if len(group) > 1 and not isinstance(trouble, HooklineError):
                 for wish in group:
@@ -85,7 +80,6 @@ class Recorder:
                 if not wish.answer.done():
                     wish.answer.set_exception(trouble)
             return
-        self._sizes.observe(len(group))
         start = 0
         for wish in group:
             end = start + len(wish.events)

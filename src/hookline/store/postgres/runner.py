@@ -31,6 +31,7 @@ from hookline.store.postgres.database import STATEMENTS, Pools
 from hookline.store.postgres.trouble import (
     TROUBLE,
     is_defect,
+    is_lost,
     is_read_only,
     may_run_again,
     unavailable,
@@ -38,7 +39,7 @@ from hookline.store.postgres.trouble import (
 from hookline.store.upkeep import StoreTally
 from hookline.store.verbs.asking import Answer, Ask, Verb
 
-__all__ = ["Runner"]
+__all__ = ["Runner", "play"]
 
 T = TypeVar("T")
 
@@ -69,14 +70,18 @@ class Runner:
         self._pools = pools
         self._closed = False
 
-    async def write(self, make: Callable[[], Verb[T]], *, durable: bool = True) -> T:
+    async def write(self, make: Callable[[], Verb[T]], *, durable: bool = True, jobs: int = 1) -> T:
         """Run the verb that ``make`` makes, in a transaction that is committed when this returns.
+
+        ``jobs``: how many of those who asked share it.
 
         Raises:
             Unavailable: the database cannot do it now.
             HooklineError: what the verb refuses; its work is undone.
         """
-        return await self._patiently(lambda: self._write(make, durable=durable))
+        value = await self._patiently(lambda: self._write(make, durable=durable))
+        self.tally.group_jobs.observe(jobs)
+        return value
 
     async def read(self, make: Callable[[], Verb[T]]) -> T:
         """Run a verb that only reads, each of its statements by itself. Raises as ``write`` does."""
@@ -116,13 +121,13 @@ class Runner:
 
     async def _read(self, make: Callable[[], Verb[T]]) -> T:
         async with self._pools.reading.acquire(timeout=ACQUIRE_S) as connection:
-            return await _play(connection, make())
+            return await play(connection, make())
 
     async def _write(self, make: Callable[[], Verb[T]], *, durable: bool) -> T:
         async with self._pools.writing.acquire(timeout=ACQUIRE_S) as connection:
             try:
                 await connection.execute(_BEGIN[durable])
-                value = await _play(connection, make())
+                value = await play(connection, make())
                 await self._commit(connection)
             except BaseException:
                 await _undo(connection)
@@ -132,26 +137,40 @@ class Runner:
     async def _commit(self, connection: Any) -> None:
         began = time.perf_counter()
         try:
-            await connection.execute("COMMIT")
+            status = await connection.execute("COMMIT")
         except TROUBLE as trouble:
-            # The server may refuse to commit, and then it says so; silence proves nothing.
-            if isinstance(trouble, asyncpg.PostgresError) and not connection.is_closed():
-                raise
-            raise _CommitLost(trouble) from trouble
+            # The server may refuse to commit, and then it says so. Silence proves nothing, nor does a
+            # session that ends: it may have committed and not come to say it.
+            if is_lost(trouble):
+                raise _CommitLost(trouble) from trouble
+            raise
+        if status != "COMMIT":
+            raise Unavailable(
+                "database-unavailable", f"the database answered {status}", "try again"
+            )
         self.tally.commit_us.observe(int((time.perf_counter() - began) * 1_000_000))
 
 
 async def _undo(connection: Any) -> None:
     """Roll back, or let go of a connection with which that cannot be done."""
-    if connection.is_closed():
+    if _is_gone(connection):
         return
     try:
         await connection.execute("ROLLBACK")
     except TROUBLE:
-        connection.terminate()
+        if not _is_gone(connection):
+            connection.terminate()
 
 
-async def _play(connection: Any, verb: Verb[T]) -> T:
+def _is_gone(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # the pool has it back already, as it does when one is lost
+        return True
+
+
+async def play(connection: Any, verb: Verb[T]) -> T:
+    """Answer what a verb asks for until it returns; in whatever transaction the connection is in."""
     try:
         ask = next(verb)
         while True:
@@ -167,6 +186,8 @@ async def _answer(connection: Any, ask: Ask) -> Answer:
     statement = STATEMENTS[ask.name]
     if not statement.text or (ask.rows is not None and not ask.rows):
         return _NOTHING
+    if not statement.changes and any(isinstance(each, str) and "\0" in each for each in ask.values):
+        return _NOTHING  # PostgreSQL's text cannot hold that character, so it is in no row
     values = list(ask.values)
     if ask.rows is not None:
         values += map(list, zip(*ask.rows, strict=True))

@@ -63,7 +63,7 @@ class PostgresStore:
 
     def __init__(self, pools: database.Pools):
         self._runner = Runner(pools)
-        self._recorder = Recorder(self._record_durably, self._runner.tally.group_jobs)
+        self._recorder = Recorder(self._record_together)
         self._refused = False  # whether the last events could not be recorded
         self._to_vacuum = True  # what the last process erased may be there
 
@@ -100,8 +100,8 @@ class PostgresStore:
         self._refused = False
         return answers
 
-    async def _record_durably(self, events: Sequence[NewEvent]) -> list[Recorded]:
-        return await self._write(outbound.record, events)
+    async def _record_together(self, events: Sequence[NewEvent], publishers: int) -> list[Recorded]:
+        return await self._runner.write(lambda: outbound.record(events), jobs=publishers)
 
     async def lease(
         self, *, limit: int, slow_limit: int, each: int, now: int, until: int, token: int

@@ -177,7 +177,9 @@ def take_notes(limit: int, now: int) -> Verb[None]:
         if integration is not None:
             lane = (organization, integration)
             since[lane] = min(at, since.get(lane, at))
-    yield Ask("ready_lanes", rows=[(*lane, at) for lane, at in since.items()])
+    answer = yield Ask("ready_lanes", rows=[(*lane, at) for lane, at in since.items()])
+    if any(late for (late,) in answer.rows):  # its gate was closed while somebody was publishing
+        yield from sweep(SWEPT_AT_ONCE, now)
     yield from queue_up_now({note[0] for note in notes}, now)
 
 

@@ -1,11 +1,18 @@
 """Leasing: an equal share for each organization whose turn it is, and in it for each of its lanes.
 
 What a gate has room for is shared out equally, too, among those of its lanes that are looked at.
+
+What a lane may take depends on what those before it took, so lanes are served one after the other. What
+is due in them is read for several at once: the one whose turn it is, and those that are likely to be
+next. What is read in vain is read again by a later lease.
 """
 
+import itertools
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hookline.core.gate import Gate
 from hookline.store.values import Leased, Leases
@@ -61,6 +68,79 @@ def _next_ready_at(*, slow: bool) -> Verb[int | None]:
 
 
 @dataclass(slots=True)
+class _Due:
+    """What is due in some lines of lanes, as far as it was read.
+
+    Lanes are asked for in the order of the lines, but not all of each line are.
+
+    Attributes:
+        _depths: how many were asked for of a lane.
+        _found: how many were found in all of them.
+    """
+
+    lines: list[list[Lane]]
+    now: int
+    _rows: dict[Lane, list[Row]] = field(default_factory=dict)
+    _depths: dict[Lane, int] = field(default_factory=dict)
+    _found: int = 0
+
+    def first(self, line: int, place: int, most: int, *, share: int, left: int) -> Verb[list[Row]]:
+        """The first of a lane.
+
+        ``share`` and ``left``: how much is to be taken yet of its line, and of all lines.
+        """
+        lane = self.lines[line][place]
+        while self._depths.get(lane, 0) < most and not self._is_read(lane):
+            # Those to come hold about as much as those before, or else more is read of them.
+            held = math.ceil(max(1, self._found) / len(self._depths)) if self._depths else left
+            deeper = max(2 * held, 2 * self._depths.get(lane, 0))
+            depth = min(deeper, max(most, min(share, PORTION)))
+            yield from self._look(list(self._next(line, place, depth, share, left, held)), depth)
+        return self._rows[lane][:most]
+
+    def _is_read(self, lane: Lane) -> bool:
+        return lane in self._depths and len(self._rows[lane]) < self._depths[lane]
+
+    def _next(
+        self, line: int, place: int, depth: int, share: int, left: int, held: int
+    ) -> Iterator[Lane]:
+        """As many lanes as it takes if each holds so much, and no more in vain than is needed."""
+        expected = min(held, depth)
+        number = min(-(-left // expected), max(1, 2 * left // depth))
+        each_line = -(-share // expected)
+        lines = [self.lines[line][place:], *self.lines[line + 1 :]]
+        likely = (lane for lanes in lines for lane in lanes[:each_line] if not self._is_read(lane))
+        return itertools.islice(likely, number)
+
+    def _look(self, lanes: Sequence[Lane], depth: int) -> Verb[None]:
+        answer = yield Ask("due", (self.now, depth), lanes)
+        found: dict[Lane, list[Row]] = {lane: [] for lane in lanes}
+        for row in answer.rows:
+            found[row[:2]].append(row)
+        for lane, rows in found.items():
+            rows.sort()  # by when they are due, and then by their ids
+            self._found += len(rows) - len(self._rows.get(lane, ()))
+            self._rows[lane] = rows
+            self._depths[lane] = depth
+
+
+class _Turn(NamedTuple):
+    """An organization's turn.
+
+    Attributes:
+        number: which line of those looked at together.
+        share: so many are to be taken of it; ``left``: of all; ``limit``: of all when it began.
+    """
+
+    number: int
+    line: list[Row]
+    share: int
+    left: int
+    limit: int
+    slow: bool
+
+
+@dataclass(slots=True)
 class _Lease:
     """One lease in the making."""
 
@@ -103,47 +183,48 @@ class _Lease:
                 break
             some = organizations[start : start + LOOKED_AT_ONCE]
             lines = yield from self._lines(some, slow=slow, each=limit)
-            for index, organization in enumerate(some, start):
+            due = _Due([[(row[0], row[1]) for row in line] for line in lines], self.now)
+            for index, organization in enumerate(some):
                 left = end - len(self.leased)
                 if left <= 0:
                     break  # these keep their places: they were not looked at
-                share = _share(left, len(organizations) - index, limit)
-                yield from self._serve_line(lines.get(organization, []), share, limit, slow=slow)
+                share = _share(left, len(organizations) - start - index, limit)
+                turn = _Turn(index, lines[index], share, left, limit, slow)
+                yield from self._serve_line(turn, due)
                 self._turns[slow].append(organization)
 
-    def _lines(
-        self, organizations: list[int], *, slow: bool, each: int
-    ) -> Verb[dict[int, list[Row]]]:
+    def _lines(self, organizations: list[int], *, slow: bool, each: int) -> Verb[list[list[Row]]]:
         given = [(organization,) for organization in organizations]
         rows = (yield Ask("lanes_in_line", (slow, self.now, each), given)).rows
         yield from self._known(row[1] for row in rows)
         self._lanes_left = Counter(row[1] for row in rows)
-        lines: dict[int, list[Row]] = {}
+        lines: dict[int, list[Row]] = {organization: [] for organization in organizations}
         for row in sorted(rows, key=lambda row: (row[3], row[1])):
-            lines.setdefault(row[0], []).append(row)
-        return lines
+            lines[row[0]].append(row)
+        return list(lines.values())
 
-    def _serve_line(self, line: list[Row], share: int, limit: int, *, slow: bool) -> Verb[None]:
-        end = len(self.leased) + share
-        for index, (organization, integration, ordered, _) in enumerate(line):
-            left = end - len(self.leased)
-            if left <= 0:
+    def _serve_line(self, turn: _Turn, due: _Due) -> Verb[None]:
+        begun = len(self.leased)
+        for place, (organization, integration, ordered, _) in enumerate(turn.line):
+            taken = len(self.leased) - begun
+            share = turn.share - taken
+            if share <= 0:
                 return
             gate = self._gates[integration]
             room = -(-gate.room(self.now, self.each) // self._lanes_left[integration])
             self._lanes_left[integration] -= 1
-            most = min(_share(left, len(line) - index, limit), 1 if ordered else room, room)
-            taken = yield from self._take((organization, integration), most, slow=slow)
-            gate.take(taken, self.now)
-            served = (organization, integration, taken)
+            even = _share(share, len(turn.line) - place, turn.limit)
+            most = min(even, 1 if ordered else room, room)
+            lane = (organization, integration)
+            rows: list[Row] = []
+            if most > 0:
+                rows = yield from due.first(
+                    turn.number, place, most, share=share, left=turn.left - taken
+                )
+            self.leased += [Leased(row[3], self.token, *lane, turn.slow, *row[4:]) for row in rows]
+            gate.take(len(rows), self.now)
+            served = (organization, integration, len(rows))
             (self._open if gate.room(self.now, self.each) else self._shut).append(served)
-
-    def _take(self, lane: Lane, most: int, *, slow: bool) -> Verb[int]:
-        if most <= 0:
-            return 0
-        rows = (yield Ask("due", (*lane, self.now, most))).rows
-        self.leased += [Leased(row[0], self.token, *lane, slow, *row[1:]) for row in rows]
-        return len(rows)
 
     def write(self, until: int) -> Verb[None]:
         """Keep what was handed out."""
