@@ -8,7 +8,7 @@ import psycopg
 import pytest
 import sqlalchemy
 from sqlalchemy.ext.asyncio import create_async_engine
-from tests.library.lenders import SQLITE, DjangoLender, event
+from tests.library.lenders import DjangoLender, event
 
 from hookline import Event, Hookline
 from hookline.core.errors import Invalid, UsageError
@@ -114,13 +114,11 @@ def test_an_event_is_given_whole_or_by_its_fields():
     connection.close()
 
 
-@pytest.mark.parametrize("shop", SQLITE, indirect=True)
+@on_one_sqlite
 async def test_how_the_program_reads_rows_is_unharmed(shop):
     """Rows and texts come to the program as it asked for them."""
     lender = shop.lender
     raw = lender.connection
-    if not isinstance(raw, sqlite3.Connection):
-        pytest.skip("its rows are not to be set on the connection")
     raw.row_factory = sqlite3.Row
     raw.text_factory = bytes
     async with lender.transaction():

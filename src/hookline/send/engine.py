@@ -33,8 +33,8 @@ from hookline.send.retention import Keep, Retention
 from hookline.send.sender import CurlSender
 from hookline.send.slots import Limits
 from hookline.send.subscriptions import Subscriptions
-from hookline.send.watch import watch
 from hookline.store.contract import Store
+from hookline.store.sqlite.foreign import watch
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.vault import Vault, load_key
 

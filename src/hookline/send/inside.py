@@ -25,7 +25,7 @@ class Publishing:
 
     Attributes:
         organization: its slug, checked.
-        now: when it is accepted, µs since the epoch.
+        now: when it is accepted by this machine's clock, µs since the epoch.
         tick: its own microsecond, of which its ids are made.
     """
 
@@ -35,13 +35,14 @@ class Publishing:
     tick: int
     entropy: Callable[[int], bytes]
 
-    def verb(self) -> Verb[Recorded]:
-        """Plan and record it.
+    def verb(self, now: int | None) -> Verb[Recorded]:
+        """Plan and record it; ``now``: when, by the clock of the database, where that is to be asked.
 
         Raises:
             Invalid: an unknown resource, action or target; nothing was written.
         """
         submission = self.submission
+        at, tick = (self.now, self.tick) if now is None else (now, now)
         check_not_ours(submission, "")
         registered = yield from registry.resources()
         organization_id, candidates = yield from registry.candidates(self.organization)
@@ -50,13 +51,13 @@ class Publishing:
         check_action(resource, submission.action)
         chosen = plan(resource, candidates, submission.targets)
         if organization_id is None:
-            organization_id = yield from registry.ensure_organization(self.organization, self.now)
+            organization_id = yield from registry.ensure_organization(self.organization, at)
         event = new_event(
             organization_id,
             submission,
             chosen,
-            now=self.now,
-            tick=self.tick,
+            now=at,
+            tick=tick,
             entropy=self.entropy,
         )
         (recorded,) = yield from outbound.record([event])

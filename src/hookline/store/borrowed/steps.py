@@ -54,8 +54,13 @@ class Work(Protocol[T_co]):
     are to be told.
     """
 
-    def verb(self) -> Verb[T_co]:
-        """The verb, at its beginning."""
+    def verb(self, now: int | None) -> Verb[T_co]:
+        """The verb, at its beginning.
+
+        Args:
+            now: what the database's clock says (µs since the epoch), where machines may share it; None:
+                the caller's own is as good.
+        """
         ...
 
     def wakes(self, value: Any) -> bool:
@@ -118,7 +123,8 @@ _RELEASE: Final = Step("RELEASE SAVEPOINT hookline_publish")
 # Ours first, and temporary tables last: else a temporary "events" of the caller's would hide ours.
 _ENTER: Final = Step(
     "SELECT current_setting('search_path'), set_config('search_path', 'hookline, pg_temp', true),"
-    " (SELECT max(number) FROM hookline.migrations)",
+    " (SELECT max(number) FROM hookline.migrations),"
+    " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
     returns=True,
 )
 _LEAVE: Final = "SELECT set_config('search_path', $1, true)"
@@ -133,9 +139,9 @@ def on_postgres(work: Work[T]) -> Steps[T]:
     for left in reversed(range(TRIES)):
         yield _SAVEPOINT
         try:
-            before, _, version = (yield _ENTER).rows[0]
+            before, _, version, now = (yield _ENTER).rows[0]
             _check_version("hookline.store.postgres", version or 0)
-            value = yield from _asked(work.verb(), _postgres_answer)
+            value = yield from _asked(work.verb(now), _postgres_answer)
         except Exception as trouble:
             # Going back to the savepoint puts the search path back, too.
             yield from _undone()
@@ -201,7 +207,7 @@ def on_sqlite(work: Work[T], begin: str | None) -> Steps[T]:
     try:
         yield _SAVEPOINT
         yield from _check_file()
-        value = yield from _asked(work.verb(), _sqlite_answer)
+        value = yield from _asked(work.verb(None), _sqlite_answer)
     except BaseException:
         yield from _undone() if begin is None else _ended()
         raise
