@@ -16,6 +16,7 @@ import pytest
 # pytest imports tests by path and puts nothing on sys.path itself; the helpers here are modules.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.flow.processes import until
 from tests.library.dispatching import Dispatching, on_postgres, on_sqlite
 from tests.library.lenders import POSTGRES, SQLITE, Lender
 from tests.store.postgres_server import FAST, PostgresServer, postgres_server
@@ -67,6 +68,16 @@ class Shop:
             with psycopg.connect(url) as connection:
                 connection.execute("SET search_path TO hookline")
                 connection.execute(text)
+
+    async def somebody_waits(self) -> None:
+        """Wait until a transaction waits for another one's; a file tells nobody who does."""
+        if self.url.startswith("sqlite"):
+            await asyncio.sleep(0)
+            return
+        url = self.url.replace("//shop:", "//hookline:")
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        with psycopg.connect(url, autocommit=True) as connection:
+            await until(lambda: connection.execute(waiting).fetchone(), "a lock")
 
     def another(self) -> Lender:
         """One more connection."""

@@ -122,7 +122,7 @@ async def test_two_connections_at_once_with_the_same_id(shop):
         async with shop.lender.transaction():
             first = await shop.lender.publish(shop.hooks, id="same", data={"by": "first"})
             later = asyncio.create_task(late(other, shop.hooks))
-            await asyncio.sleep(0)
+            await shop.somebody_waits()
         second = await later
     assert (first.duplicate, second.duplicate) == (False, True)
     async with shop.lender.transaction():
