@@ -22,7 +22,7 @@ from hookline.send.intake import Submission
 from hookline.store.contract import Store
 from hookline.store.values import NewDelivery, NewEvent, Recorded
 
-__all__ = ["Publisher", "new_event"]
+__all__ = ["Publisher", "check_not_ours", "new_event"]
 
 MAX_GROUP = 500  # events in one commit; more wait for the next
 
@@ -74,7 +74,7 @@ class Publisher:
             Unavailable: the store cannot take it now; nothing was stored.
         """
         for index, each in enumerate(submissions):
-            _check_not_ours(each, f"/{index}" if batch else "")
+            check_not_ours(each, f"/{index}" if batch else "")
         return await self.publish_any(organization, submissions, batch=batch)
 
     async def publish_any(
@@ -197,7 +197,8 @@ def new_event(
     )
 
 
-def _check_not_ours(submission: Submission, where: str) -> None:
+def check_not_ours(submission: Submission, where: str) -> None:
+    """Raise ``Invalid`` for what only Hookline publishes; ``where``: the submission's place."""
     if submission.resource == NOTICES.name:
         raise Invalid(
             "reserved-resource",

@@ -17,14 +17,13 @@ from hookline.core.masking import Mask
 from hookline.core.scopes import Scope
 from hookline.core.secret import Secret
 from hookline.send.attempt_log import AttemptLog, Lines
-from hookline.send.engine import Engine, EngineConfig
+from hookline.send.engine import Engine
 from hookline.send.intake import Limits
-from hookline.send.retention import Keep
-from hookline.send.slots import Limits as SlotLimits
 from hookline.server.app import make_app
 from hookline.server.errors import error_bytes
 from hookline.server.keys import KeyRing
 from hookline.settings import Settings
+from hookline.settings.engine import engine_config
 from hookline.store.signals import Signal
 
 __all__ = ["Served", "serving"]
@@ -68,7 +67,7 @@ async def serving(
     """
     _allow_files(settings.max_in_flight)
     with contextlib.closing(_bind(settings.host, settings.port)) as bound:
-        engine = await Engine.open(_config(settings, lines))
+        engine = await Engine.open(engine_config(settings, _attempt_log(settings, lines)))
         try:
             keys = KeyRing(settings.api_key)
             engine.following.read_on(Signal.KEYS, partial(_read_keys, engine, keys))
@@ -90,21 +89,10 @@ async def serving(
             await engine.close()
 
 
-def _config(settings: Settings, lines: Lines | None) -> EngineConfig:
-    attempt_log = None
-    if lines is not None:
-        attempt_log = AttemptLog(lines, form=settings.log, which=settings.log_attempts)
-    return EngineConfig(
-        database=settings.database_at(),
-        allow=settings.allow_addresses,
-        secret_key=settings.secret_key,
-        limits=SlotLimits(max_in_flight=settings.max_in_flight),
-        rules=settings.rules(),
-        mailing=settings.mailing(),
-        keep=Keep(settings.keep_events_days, settings.keep_attempts_days),
-        attempt_log=attempt_log,
-        role=settings.checked_role(),
-    )
+def _attempt_log(settings: Settings, lines: Lines | None) -> AttemptLog | None:
+    if lines is None:
+        return None
+    return AttemptLog(lines, form=settings.log, which=settings.log_attempts)
 
 
 async def _read_keys(engine: Engine, keys: KeyRing) -> None:

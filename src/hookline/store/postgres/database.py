@@ -9,8 +9,6 @@ several hosts, and the first that takes writes is used, which is how a failover 
 """
 
 import contextlib
-import importlib.resources
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,8 +18,8 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from hookline.core.errors import HooklineError, UsageError
+from hookline.store.postgres.texts import SCHEMA, STATEMENTS, Statement, migrations
 from hookline.store.postgres.trouble import unavailable
-from hookline.store.statements import load_statements
 
 __all__ = [
     "STATEMENTS",
@@ -36,7 +34,6 @@ __all__ = [
 
 # Taken while the schema is looked at and changed, so that nodes that start together take turns.
 LOCK_KEY: Final = 0x484B4C4E  # "HKLN"
-SCHEMA: Final = "hookline"
 
 WRITERS: Final = 8
 READERS: Final = 4
@@ -53,35 +50,6 @@ SESSION: Final = {
     "idle_in_transaction_session_timeout": "10000",
     "jit": "off",
 }
-
-_PACKAGE = importlib.resources.files("hookline.store.postgres")
-_RETURNS = re.compile(r"\ASELECT\b|^RETURNING\b", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A named text.
-
-    Attributes:
-        text: empty where this database needs no such statement; then nothing is run.
-        returns: it answers with rows: it begins with SELECT or has a line that begins with RETURNING.
-        changes: it is more than a SELECT.
-    """
-
-    text: str
-    returns: bool
-    changes: bool
-
-
-def _statements() -> dict[str, Statement]:
-    texts = load_statements("hookline.store.postgres")
-    return {
-        name: Statement(text, bool(_RETURNS.search(text)), not text.startswith("SELECT"))
-        for name, text in texts.items()
-    }
-
-
-STATEMENTS: Final = _statements()
 
 
 def named(url: str) -> str:
@@ -220,16 +188,6 @@ def _told(url: str) -> Iterator[None]:
             "write postgresql://USER:PASSWORD@HOST:PORT/NAME, with / : @ ? # % in the password as"
             " %2F %3A %40 %3F %23 %25",
         ) from None
-
-
-def migrations() -> list[tuple[int, str, str]]:
-    """Number, name and SQL of each migration, in order."""
-    folder = _PACKAGE / "migrations"
-    names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
-    return [
-        (int(name[:4]), name.removesuffix(".sql"), (folder / name).read_text(encoding="utf-8"))
-        for name in names
-    ]
 
 
 async def migrate(pool: "asyncpg.Pool[asyncpg.Record]", url: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from hookline.store.sqlite.database import QUERIES
 from hookline.store.verbs.asking import Answer, Ask, Row, Verb
 
-__all__ = ["job", "run", "with_rows"]
+__all__ = ["batched", "job", "run", "with_rows"]
 
 Connection = sqlite3.Connection
 P = ParamSpec("P")
@@ -50,7 +50,7 @@ def _answer(connection: Connection, ask: Ask) -> Answer:
         return Answer(cursor.fetchall(), max(cursor.rowcount, 0))
     found: list[Row] = []
     changed = 0
-    for size, some in _batched(rows):
+    for size, some in batched(rows):
         sql = with_rows(name, size, len(rows[0]), len(values))
         cursor = connection.execute(sql, [*values, *some])
         found += cursor.fetchall()
@@ -58,7 +58,7 @@ def _answer(connection: Connection, ask: Ask) -> Answer:
     return Answer(found, changed)
 
 
-def _batched(rows: Sequence[Row]) -> Iterator[tuple[int, list[Any]]]:
+def batched(rows: Sequence[Row]) -> Iterator[tuple[int, list[Any]]]:
     """Cut rows into runs of a power of two, each as (number of rows, all values in one list)."""
     start, size = 0, MAX_ROWS
     while start < len(rows):

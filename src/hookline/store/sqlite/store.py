@@ -18,7 +18,7 @@ from hookline.core.scopes import Scope
 from hookline.core.unsubscribing import Rules
 from hookline.store.credentials import ApiKey, Erased, SealedSecret
 from hookline.store.signals import Signal
-from hookline.store.sqlite import database
+from hookline.store.sqlite import database, foreign
 from hookline.store.sqlite.rows import job, run
 from hookline.store.sqlite.writer import Writer
 from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
@@ -130,6 +130,10 @@ class SqliteStore:
             return job(connection)
         except sqlite3.DatabaseError as trouble:
             raise database.unavailable(trouble) from trouble
+
+    def version(self) -> int | None:
+        """A number that changes when another program commits to the file; see ``Writer.version``."""
+        return self._writer.version()
 
     # -- the way out ------------------------------------------------------------------------------
 
@@ -337,7 +341,8 @@ class SqliteStore:
         return await self._write(job(facts.keep_fact, name, value))
 
     async def watch(self, on_signal: Callable[[Signal], None], poll_s: float) -> None:
-        pass
+        # The file has one server; but programs may publish into it on connections of their own.
+        await foreign.watch(self.version, lambda: on_signal(Signal.DELIVERIES))
 
     def tell(self, signal: Signal) -> None:
         pass

@@ -45,6 +45,8 @@ REFUSED = (sqlite3.IntegrityError, sqlite3.DataError)
 # A group keeps its first job waiting for the last one's work; beyond this many the sync is paid for.
 MAX_GROUP = 64
 
+LOOK_S = 0.001  # between two looks whether another process has let go of the lock
+
 # Whoever was just answered often has the next job ready within these turns of the event loop; taking it
 # along saves a commit. They are turns, not time: where nobody asks, they are over at once.
 TURNS_TO_ASK_AGAIN = 3
@@ -91,6 +93,19 @@ class Writer:
             self._serving = self._loop.create_task(self._serve(), name="hookline-writer")
         return await answer
 
+    def version(self) -> int | None:
+        """A number that changes when somebody else commits to the file.
+
+        None while jobs are under way, or the file cannot be read. It takes a few microseconds.
+        """
+        if self._closed or self._serving is not None:
+            return None
+        try:
+            (number,) = self._connection.execute("PRAGMA data_version").fetchone()
+        except sqlite3.DatabaseError:
+            return None
+        return int(number)
+
     async def close(self) -> None:
         """Finish the jobs asked for so far, then close the connection."""
         if self._closed:
@@ -113,13 +128,13 @@ class Writer:
 
     async def _commit(self, group: Sequence[_Job]) -> list[Answer]:
         try:
-            await self._begin(durable=any(job.durable for job in group))
-            if all(job.brief for job in group):
+            self._prepare(durable=any(job.durable for job in group))
+            if all(job.brief for job in group) and self._begun():
                 answers = self._run_all(group)
+                began = time.perf_counter()
+                await self._in_thread(self._connection.execute, "COMMIT")
             else:
-                answers = await self._in_thread(self._run_all, group)
-            began = time.perf_counter()
-            await self._in_thread(self._connection.execute, "COMMIT")
+                answers, began = await self._in_thread(self._run_in_thread, group)
         except sqlite3.DatabaseError as trouble:
             await self._in_thread(self._undo)
             if isinstance(trouble, REFUSED):
@@ -138,24 +153,47 @@ class Writer:
             return [(None, bug)]
         return [(await self._commit([job]))[0] for job in group]
 
-    async def _begin(self, *, durable: bool) -> None:
+    def _prepare(self, *, durable: bool) -> None:
         self._check()
         if durable != self._synced:
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._synced = durable
+
+    def _begun(self) -> bool:
+        """Begin a transaction, unless another process holds the lock."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as trouble:
             if trouble.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-            await self._in_thread(self._begin_patiently)
+            return False
+        return True
+
+    def _run_in_thread(self, group: Sequence[_Job]) -> tuple[list[Answer], float]:
+        """The whole transaction; the answers, and when the commit began.
+
+        From the lock to its end it needs nothing of the event loop, which may itself be waiting for the
+        lock: in a program that publishes on a connection of its own from there.
+        """
+        try:
+            self._begin_patiently()
+            answers = self._run_all(group)
+            began = time.perf_counter()
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._undo()
+            raise
+        return answers, began
 
     def _begin_patiently(self) -> None:
-        self._connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        finally:
-            self._connection.execute("PRAGMA busy_timeout = 0")
+        # SQLite's own waiting looks but ten times a second in the end, and would hardly ever find the
+        # moment between two transactions of a program that makes one after the other.
+        deadline = time.monotonic() + LOCK_WAIT_MS / 1000
+        while not self._begun():
+            if time.monotonic() >= deadline:
+                self._connection.execute("BEGIN IMMEDIATE")
+                return
+            time.sleep(LOOK_S)
 
     def _run_all(self, group: Sequence[_Job]) -> list[Answer]:
         return [

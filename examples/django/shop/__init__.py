@@ -1,0 +1,1 @@
+"""Orders, each of which tells its shop's integrations."""
