@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long simulate check fix bench clean
+.PHONY: help setup demo test test-long simulate check fix bench bench-postgres clean
 
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ fix: $(READY) ## apply what the linter and the formatter can mend
 
 bench: $(READY) ## measure the speed targets, each as a ratio from one run
 	$(BIN)/python -m bench
+
+bench-postgres: $(READY) ## the same on PostgreSQL
+	$(BIN)/python -m bench --postgres
 
 clean: ## remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,5 +1,7 @@
 """Measure the speed targets, each beside the bare limit of the same minute: ``make bench``.
 
+``make bench-postgres`` measures the same on PostgreSQL, whose CPU is then a part of the cost.
+
 Bare libcurl is measured before and after each row, since a machine's speed drifts; a row's ratio is to
 the mean of the two.
 
@@ -11,41 +13,50 @@ import os
 import platform
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from bench import isolation, rig, scale
+from bench.database import Databases, databases
 from bench.row import Row
 
 INTEGRATIONS = 20
 
 
-def drain(sink: rig.Process, count: int) -> Row:
+def drain(sink: rig.Process, databases: Databases, count: int) -> Row:
     """Row 1: a backlog is there when the server starts."""
-    with tempfile.TemporaryDirectory() as folder:
-        with rig.server(Path(folder), sink.port) as server:
+    with databases() as database:
+        with rig.server(database, sink.port) as server:
             rig.register(server, sink.port, "bench", INTEGRATIONS)
-        rig.backlog(Path(folder), count, "bench", INTEGRATIONS)
+        rig.backlog(database, count, "bench", INTEGRATIONS)
         sink.ask("reset")
-        with rig.server(Path(folder), sink.port) as server:
+        beneath = database.cpu_seconds()
+        with rig.server(database, sink.port) as server:
             stats = rig.wait_for(sink, count)
             rig.check_exact(sink, count)
             cpu, rss = rig.cpu_seconds(server.child.pid), rig.rss_mb(server.child.pid)
+            beneath = database.cpu_seconds() - beneath
     rate = (stats["count"] - 1) / (stats["last_ns"] - stats["first_ns"]) * 1e9
     return Row(
         f"drain a backlog of {count:,}",
         f"{rate:,.0f}/s",
         "≥ 50 % of bare",
-        f"{cpu / count * 1e6:.0f} ms CPU per 1,000, {rss:.0f} MB",
+        _cost(cpu, beneath, count, rss),
         rate,
     )
 
 
-def publish(sink: rig.Process, *, batch: int, count: int, connections: int, target: str) -> Row:
+def publish(
+    sink: rig.Process,
+    databases: Databases,
+    *,
+    batch: int,
+    count: int,
+    connections: int,
+    target: str,
+) -> Row:
     """Rows 2 and 4: publishing and delivering at once, until all has arrived."""
-    with tempfile.TemporaryDirectory() as folder, rig.server(Path(folder), sink.port) as server:
+    with databases() as database, rig.server(database, sink.port) as server:
         rig.register(server, sink.port, "bench", 1)
         plan = {
             "organizations": ["bench-0"],
@@ -57,12 +68,13 @@ def publish(sink: rig.Process, *, batch: int, count: int, connections: int, targ
         rig.load({**plan, "events": 2_000})
         rig.wait_for(sink, 2_000)
         sink.ask("reset")
-        before = rig.cpu_seconds(server.child.pid)
+        before, beneath = rig.cpu_seconds(server.child.pid), database.cpu_seconds()
         began = time.time_ns()
         result = rig.load({**plan, "events": count})
         stats = rig.wait_for(sink, count)
         rig.check_exact(sink, count)
         cpu, rss = rig.cpu_seconds(server.child.pid) - before, rig.rss_mb(server.child.pid)
+        beneath = database.cpu_seconds() - beneath
     first = min(result["sent_ns"])
     accepted = count / result["seconds"]
     delivered = count / (stats["last_ns"] - first) * 1e9
@@ -72,15 +84,15 @@ def publish(sink: rig.Process, *, batch: int, count: int, connections: int, targ
         f"publish, {kind}",
         f"{accepted:,.0f}/s accepted, {delivered:,.0f}/s delivered",
         target,
-        f"{cpu / count * 1e6:.0f} ms CPU per 1,000, {rss:.0f} MB",
+        _cost(cpu, beneath, count, rss),
         delivered,
     )
 
 
-def latency(sink: rig.Process, *, per_second: int, seconds: int) -> Row:
+def latency(sink: rig.Process, databases: Databases, *, per_second: int, seconds: int) -> Row:
     """Row 5: from the moment a publisher sends its request to the first byte at the receiver."""
     count = per_second * seconds
-    with tempfile.TemporaryDirectory() as folder, rig.server(Path(folder), sink.port) as server:
+    with databases() as database, rig.server(database, sink.port) as server:
         rig.register(server, sink.port, "bench", 1)
         plan = {"organizations": ["bench-0"], "key": rig.KEY, "port": server.port}
         plan |= {"batch": 1, "connections": 16}
@@ -104,24 +116,32 @@ def latency(sink: rig.Process, *, per_second: int, seconds: int) -> Row:
     )
 
 
+def _cost(cpu: float, beneath: float, count: int, rss: float) -> str:
+    server = f" + {beneath / count * 1e6:.0f} in PostgreSQL" if beneath else ""
+    return f"{cpu / count * 1e6:.0f}{server} ms CPU per 1,000, {rss:.0f} MB"
+
+
 def main() -> None:
     quick = "--quick" in sys.argv
     share = 10 if quick else 1
+    postgres = "--postgres" in sys.argv
     only = [name for name in sys.argv[1:] if not name.startswith("-")]
-    with rig.sink() as sink:
+    with databases(postgres=postgres) as new, rig.sink() as sink:
+        single = {"batch": 1, "count": 60_000 // share, "connections": 32}
+        batch = {"batch": 100, "count": 100_000 // share, "connections": 4}
+        first = "≥ 4,500/s" if postgres else "≥ 6,000/s"
         rows = {
-            "drain": lambda: drain(sink, 100_000 // share),
-            "single": lambda: publish(
-                sink, batch=1, count=60_000 // share, connections=32, target="≥ 6,000/s"
-            ),
-            "batch": lambda: publish(
-                sink, batch=100, count=100_000 // share, connections=4, target="≥ 20,000/s"
-            ),
-            "isolation": lambda: isolation.measure(sink, quick=quick),
-            "scale": lambda: scale.measure(sink, quick=quick),
-            "latency": lambda: latency(sink, per_second=500, seconds=20 // (4 if quick else 1)),
+            "drain": lambda: drain(sink, new, 100_000 // share),
+            "single": lambda: publish(sink, new, **single, target=first),
+            "batch": lambda: publish(sink, new, **batch, target="≥ 20,000/s"),
+            "isolation": lambda: isolation.measure(sink, new, quick=quick),
+            "scale": lambda: scale.measure(sink, new, quick=quick),
+            "latency": lambda: latency(sink, new, per_second=500, seconds=5 if quick else 20),
         }
-        print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}\n")
+        print(
+            f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, "
+            f"{'PostgreSQL' if postgres else 'SQLite'}\n"
+        )
         print("| work | figure | target | bare libcurl | of it | cost |")
         print("|---|---|---|---|---|---|")
         for name, measure in rows.items():

@@ -1,35 +1,28 @@
 """Record a backlog into a database that nobody serves.
 
-``python -m bench.backlog FOLDER EVENTS PREFIX ORGANIZATIONS``: so many events, in turn over the
-organizations ``PREFIX-0``, ``PREFIX-1``, …
+``python -m bench.backlog EVENTS PREFIX ORGANIZATIONS``: so many events, in turn over the organizations
+``PREFIX-0``, ``PREFIX-1``, …, into the database that the environment names.
 """
 
 import asyncio
 import json
 import os
 import sys
-from pathlib import Path
 
+from bench.database import open_given
 from bench.load import event
 from hookline.send.clock import Ticker, wall_us
 from hookline.send.directory import Directory
 from hookline.send.intake import Limits, read_event
 from hookline.send.publish import Publisher
-from hookline.store.sqlite.store import SqliteStore
-from hookline.store.vault import Vault, load_key
 
 AT_ONCE = 500
 
 
 async def main() -> None:
-    path, count, prefix, organizations = (
-        Path(sys.argv[1]) / "bench.db",
-        int(sys.argv[2]),
-        sys.argv[3],
-        int(sys.argv[4]),
-    )
-    store = await SqliteStore.open(path, wall_us())
-    directory = Directory(store, Vault(load_key(None, path)))
+    count, prefix, organizations = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    store, vault = await open_given(dict(os.environ), wall_us())
+    directory = Directory(store, vault)
     publisher = Publisher(
         store,
         directory,

@@ -6,11 +6,10 @@ to the first byte at the receiver, with the dead ones over their p99 without the
 """
 
 import statistics
-import tempfile
 import time
-from pathlib import Path
 
 from bench import rig
+from bench.database import Databases
 from bench.row import Row
 
 __all__ = ["measure"]
@@ -19,19 +18,19 @@ LIVING, DEAD, PER_SECOND = 700, 300, 200
 BACKLOG_EACH = 50
 
 
-def measure(sink: rig.Process, *, quick: bool) -> Row:
+def measure(sink: rig.Process, databases: Databases, *, quick: bool) -> Row:
     """Rounds of without and with; the ratio is of the medians of their p99."""
     rounds, seconds = (1, 5) if quick else (3, 15)
     without, with_dead = [], []
-    with rig.dead() as dead, tempfile.TemporaryDirectory() as folder:
-        with rig.server(Path(folder), sink.port, dead.port) as server:
+    with rig.dead() as dead, databases() as database:
+        with rig.server(database, sink.port, dead.port) as server:
             rig.register(server, sink.port, "living", LIVING)
             rig.register(server, dead.port, "dead", DEAD)
         for _ in range(rounds):
-            with rig.server(Path(folder), sink.port, dead.port) as server:
+            with rig.server(database, sink.port, dead.port) as server:
                 without.append(_waits(server, sink, seconds, dead=False))
-            rig.backlog(Path(folder), DEAD * BACKLOG_EACH, "dead", DEAD)
-            with rig.server(Path(folder), sink.port, dead.port) as server:
+            rig.backlog(database, DEAD * BACKLOG_EACH, "dead", DEAD)
+            with rig.server(database, sink.port, dead.port) as server:
                 _until_all_were_tried(dead)
                 with_dead.append(_waits(server, sink, seconds, dead=True))
                 connections = int(dead.ask("count"))

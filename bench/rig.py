@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.database import Database
+
 __all__ = [
     "CLEAN",
     "KEY",
@@ -87,10 +89,9 @@ def dead() -> Iterator[Process]:
 
 
 @contextlib.contextmanager
-def server(folder: Path, *ports: int) -> Iterator[Process]:
-    """A Hookline on a SQLite file in the folder, which may reach these ports of loopback."""
-    environ = {
-        "HOOKLINE_DATABASE": f"sqlite:///{folder}/bench.db",
+def server(database: Database, *ports: int) -> Iterator[Process]:
+    """A Hookline on a database, which may reach these ports of loopback."""
+    environ = database.environ | {
         "HOOKLINE_API_KEY": KEY,
         "HOOKLINE_PORT": "0",
         "HOOKLINE_ALLOW_ADDRESSES": ", ".join(f"127.0.0.1:{port}" for port in ports),
@@ -127,10 +128,14 @@ def register(server: Process, port: int, prefix: str, number: int) -> None:
         call(server, "/integrations", document)
 
 
-def backlog(folder: Path, count: int, prefix: str, organizations: int) -> None:
-    """Record events while nobody serves the file."""
-    arguments = [str(folder), str(count), prefix, str(organizations)]
-    subprocess.run([sys.executable, "-m", "bench.backlog", *arguments], check=True, env=CLEAN)
+def backlog(database: Database, count: int, prefix: str, organizations: int) -> None:
+    """Record events while nobody serves the database."""
+    arguments = [str(count), prefix, str(organizations)]
+    subprocess.run(
+        [sys.executable, "-m", "bench.backlog", *arguments],
+        check=True,
+        env=CLEAN | database.environ,
+    )
 
 
 def wait_for(sink: Process, count: int, timeout_s: float = 120) -> dict[str, int]:
