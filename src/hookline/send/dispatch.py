@@ -43,6 +43,7 @@ _log = structlog.get_logger("hookline.dispatch")
 SECOND = 1_000_000
 SAFETY_S = 30.0  # it looks again after this long, though nobody woke it: the clock may leap forward
 AGING_US = 10_000  # between two looks whether fresh attempts have aged
+ELSEWHERE_US = 5_000  # until what is due is looked at again, where another node was at its gate
 NO_ROOM = Room(0, 0, 0)
 RECOVERY_S = 0.5  # between two tries at a store that is unavailable
 
@@ -341,6 +342,8 @@ class Dispatcher:
             self._lease_due = 0  # a line gave all that was asked for: there may be more
         elif self._lease_due is None:
             due = leases.next_ready_at
+            if due is not None and due <= now and not leases.deliveries:
+                due = now + ELSEWHERE_US
             if not room.slow:  # into the slow line nobody looked
                 again = now + AGING_US
                 due = again if due is None else min(due, again)
