@@ -14,8 +14,9 @@ from hookline.core.outcome import Counted
 from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import Delivered, Parked, RetryAt
 from hookline.store.postgres.runner import play
+from hookline.store.upkeep import Ages
 from hookline.store.values import Leased, NewDelivery, NewEvent, Settlement
-from hookline.store.verbs import lanes, leasing, outbound, settling
+from hookline.store.verbs import lanes, leasing, outbound, purge, settling
 from hookline.store.verbs.asking import Verb
 
 NOW = 1_800_000_000_000_000
@@ -105,7 +106,7 @@ async def rounds(url: str, mode: str) -> list[Plan]:
 @pytest.mark.parametrize(
     ("among", "waiting"),
     [
-        (2_000, 20_000),
+        (10_000, 20_000),
         pytest.param(10_000, 1_000_000, marks=pytest.mark.long),
     ],
     ids=["20 k", "1 M"],
@@ -123,6 +124,20 @@ async def test_hot_statements_look_at_what_they_need(url, among, waiting):
     assert {plan.name for _, plan in seen} >= HOT
     assert [f"{how}: {plan}" for how, plan in seen if plan.read_whole & GROW] == []
     assert [f"{how}: {plan}" for how, plan in seen if plan.scanned > MOST] == []
+
+
+async def test_retention_looks_at_what_it_deletes(url):
+    """A chunk of attempts, deliveries, events and plans, without statistics: by index, and few rows."""
+    await fill(url, lanes=1_000, waiting=20_000, now=NOW)
+    async with explained(url, "force_generic_plan") as (connection, plans):
+        await connection.execute(
+            "UPDATE deliveries SET state = 'delivered', settled_at = 0 WHERE id < $1", key(500)
+        )
+        for table in range(4):
+            await play(connection, purge.purge(Ages(NOW, NOW), bytes([table]), BATCH))
+    names = {"delete_attempts", "delete_attempts_of", "delete_deliveries", "delete_events"}
+    assert {plan.name for plan in plans} >= names
+    assert [str(plan) for plan in plans if plan.read_whole & GROW or plan.scanned > MOST] == []
 
 
 async def test_the_measure_measures(url):
