@@ -292,7 +292,7 @@ async def test_a_caller_who_goes_away(store, url, worlds):
 
 async def test_a_node_that_stalls_in_mid_transaction(url, worlds, monkeypatch):
     """The server ends its session, so that the others are not kept from its gates for good."""
-    monkeypatch.setitem(database.SESSION, "idle_in_transaction_session_timeout", "200")
+    monkeypatch.setitem(database.WRITING, "idle_in_transaction_session_timeout", "200")
     store = await PostgresStore.open(url)
     app = await worlds(store).app()
     async with operator(url) as session:

@@ -84,9 +84,10 @@ FOR UPDATE SKIP LOCKED
 
 -- with_lanes_gated --
 -- Those of some gates at which lanes wait.
-SELECT s.column1 FROM unnest($1::bigint[]) AS s (column1) WHERE EXISTS (
-    SELECT 1 FROM lanes WHERE integration_id = s.column1 AND gated_at IS NOT NULL
-)
+SELECT s.column1 FROM unnest($1::bigint[]) AS s (column1)
+CROSS JOIN LATERAL (
+    SELECT 1 FROM lanes WHERE integration_id = s.column1 AND gated_at IS NOT NULL ORDER BY gated_at LIMIT 1
+) AS first
 
 -- let_on --
 -- Let lanes on that wait at some gates, at each so many, longest first.
@@ -107,18 +108,23 @@ WHERE slow = $1 AND ready_at <= $2 ORDER BY ready_at, organization_id LIMIT $3
 FOR UPDATE SKIP LOCKED
 
 -- lanes_in_line --
--- The first lanes in the lines of some organizations, with their gates held.
-SELECT l.organization_id, l.integration_id, l.ordered, l.ready_at
+-- The first lanes in the lines of some organizations, with their gates held. (Each is locked by itself: as a
+-- join, the server would rather go through whole lines. The coalesce keeps it from doing so in the index of
+-- the line.)
+SELECT mine.organization_id, mine.integration_id, mine.ordered, mine.ready_at
 FROM unnest($4::bigint[]) AS s (column1)
 CROSS JOIN LATERAL (
     SELECT integration_id FROM lanes
     WHERE organization_id = s.column1 AND slow = $1 AND ready_at <= $2
     ORDER BY ready_at, integration_id LIMIT $3
 ) AS first
-JOIN gates AS g ON g.integration_id = first.integration_id
-JOIN lanes AS l ON l.organization_id = s.column1 AND l.integration_id = first.integration_id
-WHERE l.slow = $1 AND l.ready_at <= $2
-FOR UPDATE OF g, l SKIP LOCKED
+CROSS JOIN LATERAL (
+    SELECT l.organization_id, l.integration_id, l.ordered, l.ready_at
+    FROM gates AS g JOIN lanes AS l ON l.integration_id = g.integration_id
+    WHERE g.integration_id = first.integration_id AND l.organization_id = s.column1
+    AND l.slow = $1 AND coalesce(l.ready_at <= $2, false)
+    FOR UPDATE OF g, l SKIP LOCKED
+) AS mine
 
 -- make_ready --
 -- Lanes have something new to lease: leave a note.
@@ -302,9 +308,12 @@ RETURNING organization_id
 -- to_sweep --
 -- A lane in which something may still wait behind a closed gate, with that gate held.
 SELECT l.organization_id, l.integration_id, g.closed
-FROM lanes AS l JOIN gates AS g ON g.integration_id = l.integration_id
-WHERE l.sweep AND g.closed IS NOT NULL LIMIT 1
-FOR UPDATE OF g SKIP LOCKED
+FROM lanes AS l
+CROSS JOIN LATERAL (
+    SELECT closed FROM gates WHERE integration_id = l.integration_id AND closed IS NOT NULL
+    FOR UPDATE SKIP LOCKED
+) AS g
+WHERE l.sweep LIMIT 1
 
 -- sweep --
 -- Park some of what waits in a lane.

@@ -35,10 +35,13 @@ WHERE NOT EXISTS (
 ON CONFLICT (id) DO UPDATE SET last_used_at = greatest(p.last_used_at, excluded.last_used_at)
 
 -- duplicates --
--- The events that publishers' ids already name. Columns: external_id, organization_id.
+-- The events that publishers' ids already name. Columns: external_id, organization_id. (It is run in callers'
+-- sessions, too, where the server plans as it likes: so each is looked up by itself.)
 SELECT e.external_id, e.organization_id, e.delivery_count, e.warnings
-FROM unnest($1::text[], $2::bigint[]) AS s (column1, column2) JOIN events AS e
-ON e.external_id = s.column1 AND e.organization_id = s.column2
+FROM unnest($1::text[], $2::bigint[]) AS s (column1, column2)
+CROSS JOIN LATERAL (
+    SELECT * FROM events WHERE external_id = s.column1 AND organization_id = s.column2 LIMIT 1
+) AS e
 
 -- due --
 -- The first due deliveries of some lanes, of each so many, with what their requests are made of; in any
@@ -64,7 +67,8 @@ UPDATE deliveries SET state = 'leased', lease = $1, leased_until = $2
 WHERE id = ANY ($3::bytea[])
 
 -- settle_deliveries --
--- What became of leased deliveries; a row whose lease is no longer ours stays as it is.
+-- What became of leased deliveries; a row whose lease is no longer ours stays as it is. (Only what is leased has
+-- a lease. Were the state asked for, the server would go through all that is leased for each row.)
 -- Columns: id, lease, state, park_reason, due_at (null: as it was), attempts_made, settled_at.
 UPDATE deliveries AS d SET
     state = s.column3, park_reason = s.column4, due_at = coalesce(s.column5, d.due_at), lease = NULL,
@@ -72,7 +76,7 @@ UPDATE deliveries AS d SET
 FROM unnest(
     $1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::integer[], $7::bigint[]
 ) AS s (column1, column2, column3, column4, column5, column6, column7)
-WHERE d.id = s.column1 AND d.state = 'leased' AND d.lease = s.column2
+WHERE d.id = s.column1 AND d.lease = s.column2
 
 -- savepoint --
 -- Where to go back to if some lease was lost.

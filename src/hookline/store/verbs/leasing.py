@@ -36,6 +36,9 @@ PORTION = 8
 NOTES_AT_ONCE = 1_000  # left by others for the next lease
 
 LOOKED_AT_ONCE = 32  # organizations whose lines are read together
+# Lanes of a line for each delivery of its share. One would do if each lane had something to give. All
+# that are looked at have their gates held, so a lease that looks at many keeps them from others.
+LANES = 2
 
 
 def lease(
@@ -178,11 +181,14 @@ class _Lease:
         organizations = [row[0] for row in answer.rows]
         self._turns[slow] = []
         end = len(self.leased) + limit
-        for start in range(0, len(organizations), LOOKED_AT_ONCE):
-            if len(self.leased) >= end:
-                break
-            some = organizations[start : start + LOOKED_AT_ONCE]
-            lines = yield from self._lines(some, slow=slow, each=limit)
+        start, together = 0, 0
+        while start < len(organizations) and len(self.leased) < end:
+            left = end - len(self.leased)
+            share = _share(left, len(organizations) - start, limit)
+            # As many as it takes if each has its share to give; those after, should they not.
+            together = LOOKED_AT_ONCE if together else min(-(-left // share), LOOKED_AT_ONCE)
+            some = organizations[start : start + together]
+            lines = yield from self._lines(some, slow=slow, each=min(limit, LANES * share))
             due = _Due([[(row[0], row[1]) for row in line] for line in lines], self.now)
             for index, organization in enumerate(some):
                 left = end - len(self.leased)
@@ -192,6 +198,7 @@ class _Lease:
                 turn = _Turn(index, lines[index], share, left, limit, slow)
                 yield from self._serve_line(turn, due)
                 self._turns[slow].append(organization)
+            start += together
 
     def _lines(self, organizations: list[int], *, slow: bool, each: int) -> Verb[list[list[Row]]]:
         given = [(organization,) for organization in organizations]

@@ -251,7 +251,7 @@ CREATE INDEX lanes_line ON lanes (organization_id, slow, ready_at, integration_i
 WHERE ready_at IS NOT NULL;
 CREATE INDEX lanes_gated ON lanes (integration_id, gated_at) WHERE gated_at IS NOT NULL;
 CREATE INDEX lanes_sweep ON lanes (integration_id) WHERE sweep;
-CREATE INDEX lanes_integration ON lanes (integration_id);
+CREATE INDEX lanes_integration ON lanes (integration_id, organization_id);
 
 -- The organizations' places in the two lines, the quick one and the slow one: when something of theirs is
 -- ready, or since when they wait for their turn.
