@@ -9,10 +9,11 @@ from functools import partial
 
 from hookline.cli.main import main
 from hookline.send.slots import Limits
-from hookline.server import serve
+from hookline.settings import engine
 
 lease_us = int(float(os.environ.pop("LEASE_S")) * 1_000_000)
-serve.SlotLimits = partial(Limits, lease_us=lease_us)
+assert engine.Limits is Limits, "the limits are made elsewhere now"
+engine.Limits = partial(Limits, lease_us=lease_us)
 
 if __name__ == "__main__":
     sys.argv = ["hookline", "serve", "--json"]

@@ -131,10 +131,6 @@ class SqliteStore:
         except sqlite3.DatabaseError as trouble:
             raise database.unavailable(trouble) from trouble
 
-    def version(self) -> int | None:
-        """A number that changes when another program commits to the file; see ``Writer.version``."""
-        return self._writer.version()
-
     # -- the way out ------------------------------------------------------------------------------
 
     async def record(self, events: Sequence[NewEvent]) -> list[Recorded]:
@@ -342,7 +338,7 @@ class SqliteStore:
 
     async def watch(self, on_signal: Callable[[Signal], None], poll_s: float) -> None:
         # The file has one server; but programs may publish into it on connections of their own.
-        await foreign.watch(self.version, lambda: on_signal(Signal.DELIVERIES))
+        await foreign.watch(self._writer.version, lambda: on_signal(Signal.DELIVERIES))
 
     def tell(self, signal: Signal) -> None:
         pass
