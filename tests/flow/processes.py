@@ -142,6 +142,13 @@ async def begin(
 async def serving(folder: Path, ports: Sequence[int], **more: Any) -> AsyncIterator[Server]:
     """A server that answers; it is killed at the end of the block if it still runs then."""
     process, log = await begin(folder, ports, **more)
+    async with answering(process, log) as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def answering(process: Process, log: Path) -> AsyncIterator[Server]:
+    """A server that was started, once it answers; killed at the end, whatever state it is in."""
     try:
         assert process.stdout is not None
         line = await process.stdout.readline()

@@ -6,7 +6,6 @@ are another's, each delivery is settled once, and a receiver sees again only wha
 
 import asyncio
 import contextlib
-import json
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ from tests.flow.processes import (
     KEY,
     Counter,
     Server,
+    answering,
     counters,
     register,
     start,
@@ -54,16 +54,8 @@ async def node(
         HOOKLINE_ALLOW_ADDRESSES=",".join(f"127.0.0.1:{each}" for each in ports),
         **more,
     )
-    try:
-        assert process.stdout is not None
-        line = await process.stdout.readline()
-        assert line, f"{name} ended before it served: {log.read_text()[-2000:]}"
-        yield Server(process, json.loads(line)["url"], log)
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        await process.communicate()
+    async with answering(process, log) as server:
+        yield server
 
 
 @dataclass
