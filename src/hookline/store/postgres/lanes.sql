@@ -223,7 +223,8 @@ FROM unnest($2::bigint[], $3::bigint[], $4::integer[]) AS s (column1, column2, c
 WHERE l.organization_id = s.column1 AND l.integration_id = s.column2
 
 -- free_lanes --
--- Slots were freed; a lane in line keeps its place.
+-- Slots were freed; a lane in line keeps its place. The answer: the organization of each lane, and since or
+-- from when it is in line.
 -- Columns: organization_id, integration_id, freed, held until (of an ordered lane).
 UPDATE lanes AS l SET
     in_flight = l.in_flight - s.column3,
@@ -240,6 +241,7 @@ UPDATE lanes AS l SET
 FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::bigint[])
 AS s (column1, column2, column3, column4)
 WHERE l.organization_id = s.column1 AND l.integration_id = s.column2
+RETURNING l.organization_id, l.ready_at
 
 -- ordered_lanes --
 -- Those of some lanes that are ordered.

@@ -67,7 +67,8 @@ UPDATE deliveries SET state = 'leased', lease = $1, leased_until = $2
 WHERE id = ANY ($3::bytea[])
 
 -- settle_deliveries --
--- What became of leased deliveries; a row whose lease is no longer ours stays as it is. (Only what is leased has
+-- What became of leased deliveries; a row whose lease is no longer ours stays as it is, and
+-- is not in the answer. (Only what is leased has
 -- a lease. Were the state asked for, the server would go through all that is leased for each row.)
 -- Columns: id, lease, state, park_reason, due_at (null: as it was), attempts_made, settled_at.
 UPDATE deliveries AS d SET
@@ -77,18 +78,16 @@ FROM unnest(
     $1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::integer[], $7::bigint[]
 ) AS s (column1, column2, column3, column4, column5, column6, column7)
 WHERE d.id = s.column1 AND d.lease = s.column2
+RETURNING d.id, s.column2
 
 -- savepoint --
--- Where to go back to if some lease was lost.
-SAVEPOINT fenced
+-- Nothing: settling says whose leases were lost.
 
 -- rollback_to --
--- Go back there.
-ROLLBACK TO fenced
+-- Nothing.
 
 -- release --
--- No need to go back any more.
-RELEASE fenced
+-- Nothing.
 
 -- insert_attempts --
 -- The log: one row an attempt.

@@ -134,8 +134,8 @@ def rescue(now: int, keep: Collection[bytes] = ()) -> Verb[int]:
     touched = yield from free(freed, {}, now)
     for (_, integration), number in freed.items():
         gates[integration].in_flight -= number
-    touched |= yield from write_gates(list(gates.values()), now)
-    yield from queue_up(touched, now)
+    at_gates = yield from write_gates(list(gates.values()), now)
+    yield from queue_up(touched | at_gates.organizations, now)
     for gate in gates.values():
         if gate.closed is not None:  # what came back is to be parked like the rest
             yield from shut(gate, now)

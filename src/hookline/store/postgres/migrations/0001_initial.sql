@@ -128,7 +128,19 @@ CREATE TABLE events (
     plan_id bytea NOT NULL,
     delivery_count integer NOT NULL,
     accepted_at bigint NOT NULL
+) WITH (
+    -- From 2 kB on the server would squeeze a row with pglz: 58 µs for an event of 2 kB, where storing it took
+    -- 23. So up to 8 kB, what a page takes, it stays as it is (ADR 0008).
+    toast_tuple_target = 8160
 );
+
+-- What is longer goes by lz4 where the server was built with it, which takes a tenth of pglz's time.
+DO $$
+BEGIN
+    ALTER TABLE events ALTER tail SET COMPRESSION lz4, ALTER tail_ascii SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN NULL;
+END
+$$;
 
 CREATE UNIQUE INDEX events_external ON events (external_id, organization_id)
 WHERE external_id IS NOT NULL;
