@@ -131,8 +131,8 @@ INSERT INTO plans VALUES ('\\x00', '[]', 0);
 INSERT INTO events (
     id, organization_id, external_id, resource, action, tail, plan_id, delivery_count, accepted_at
 )
-SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), 1, 'event-' || n, 'issue', 'created', 'tail', '\\x00', 1,
-    {now} - 2000
+SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), n % {lanes} % 100 + 1, 'event-' || n, 'issue', 'created',
+    'tail', '\\x00', 1, {now} - 2000
 FROM generate_series(1, {waiting}) AS n;
 INSERT INTO deliveries (
     id, event_id, organization_id, installation_id, integration_id, in_ascii, state, due_at

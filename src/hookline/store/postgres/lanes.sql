@@ -296,7 +296,10 @@ UPDATE lanes SET ordered = $2 WHERE integration_id = $1
 
 -- in_order_of_acceptance --
 -- What waits in ordered lanes is due in the order in which it was accepted.
-UPDATE deliveries AS d SET due_at = (SELECT e.accepted_at FROM events AS e WHERE e.id = d.event_id)
+UPDATE deliveries AS d SET due_at = (
+    SELECT e.accepted_at FROM events AS e
+    WHERE e.id = d.event_id AND e.organization_id = d.organization_id
+)
 WHERE d.state = 'waiting' AND d.integration_id = $1 AND d.organization_id IN (
     SELECT organization_id FROM lanes WHERE integration_id = $1
 )
@@ -320,7 +323,7 @@ WHERE l.sweep LIMIT 1
 -- sweep --
 -- Park some of what waits in a lane.
 UPDATE deliveries SET state = 'parked', park_reason = $3, settled_at = $4
-WHERE id IN (
+WHERE organization_id = $1 AND id IN (
     SELECT id FROM deliveries
     WHERE state = 'waiting' AND organization_id = $1 AND integration_id = $2 LIMIT $5
 )

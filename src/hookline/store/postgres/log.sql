@@ -23,7 +23,7 @@ SELECT
     n.webhook_url, greatest(d.due_at, coalesce(l.held_until, 0)), d.attempts_made, d.schedule_position,
     e.accepted_at, d.settled_at
 FROM deliveries AS d
-JOIN events AS e ON e.id = d.event_id
+JOIN events AS e ON e.id = d.event_id AND e.organization_id = d.organization_id
 JOIN organizations AS o ON o.id = d.organization_id
 JOIN integrations AS n ON n.id = d.integration_id
 JOIN installations AS i ON i.id = d.installation_id
@@ -90,7 +90,7 @@ SELECT
     e.action, i.uuid,
     CASE WHEN d.in_ascii AND e.tail_ascii IS NOT NULL THEN e.tail_ascii ELSE e.tail END
 FROM deliveries AS d
-JOIN events AS e ON e.id = d.event_id
+JOIN events AS e ON e.id = d.event_id AND e.organization_id = d.organization_id
 JOIN installations AS i ON i.id = d.installation_id
 WHERE d.id = $1
 

@@ -235,7 +235,8 @@ class _Lease:
 
     def write(self, until: int) -> Verb[None]:
         """Keep what was handed out."""
-        yield Ask("mark_leased", (self.token, until), [(each.id,) for each in self.leased])
+        rows = [(each.id, each.organization_id) for each in self.leased]
+        yield Ask("mark_leased", (self.token, until), rows)
         yield Ask("served_lanes", (self.now,), self._open)
         yield Ask("gate_lanes", (self.now,), self._shut)
         at_gates = yield from write_gates(list(self._gates.values()), self.now, self.each)

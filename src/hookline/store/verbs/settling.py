@@ -90,6 +90,7 @@ def _settled_row(settlement: Settlement, ordered: set[Lane]) -> Row:
         due,
         settlement.attempt.number,
         at,
+        settlement.organization_id,
     )
 
 
