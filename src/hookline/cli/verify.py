@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from cyclopts import Parameter
 from rich.text import Text
@@ -11,23 +11,11 @@ from hookline.cli.client import JsonFlag
 from hookline.cli.files import read_bytes
 from hookline.cli.secrets_given import SecretFileFlag, SecretFlag, gather_secrets
 from hookline.cli.terminal import BAD, DIM, GOOD, fields, harmless, out, print_json
-from hookline.core.canonical import DEEPEST, ascii_form, encode, parse
-from hookline.core.diagnosis import PYTHON_SPELLINGS, Diagnosis, Reserialiser, diagnose
+from hookline.core.diagnosis import SPELLINGS, Diagnosis, diagnose
 from hookline.core.errors import UsageError
 from hookline.core.headers import SIGNATURE
 
 __all__ = ["verify"]
-
-_SPELLINGS: Final[tuple[Reserialiser, ...]] = (
-    (
-        "body-javascript",
-        "JSON.stringify(JSON.parse(body))",
-        lambda body: encode(parse(body, max_depth=DEEPEST)).text,
-    ),
-    # Before Python's own, which it equals wherever Python can do it at all.
-    ("body-compact-ascii", 'json.dumps with separators=(",", ":")', ascii_form),
-    *PYTHON_SPELLINGS,
-)
 
 
 def verify(
@@ -60,7 +48,7 @@ def verify(
     secrets = gather_secrets(secret, secret_file)
     given = _signature(signature, headers)
     content = read_bytes(body)
-    found = diagnose(content, given, secrets, reserialisers=_SPELLINGS)
+    found = diagnose(content, given, secrets, reserialisers=SPELLINGS)
     if as_json:
         print_json({**asdict(found), "body_bytes": len(content), "secrets": len(secrets)})
     else:
