@@ -32,7 +32,7 @@ SHAPES = {
 }
 
 
-def problems(value: Any, hint: Any, at: str = "") -> list[str]:
+def problems(value: Any, hint: Any, at: str = "") -> list[str]:  # noqa: PLR0911
     """Tell where a value is not what a type says, and which fields the type does not know."""
     origin = get_origin(hint)
     if hint is Any:
@@ -56,7 +56,9 @@ def problems(value: Any, hint: Any, at: str = "") -> list[str]:
         return [p for key, each in value.items() for p in problems(each, inner, f"{at}/{key}")]
     if hasattr(hint, "__required_keys__"):
         return object_problems(value, hint, at)
-    if hint is float:  # JSON has one kind of number, and a type checker lets an int pass for a float
+    if (
+        hint is float
+    ):  # JSON has one kind of number, and a type checker lets an int pass for a float
         return [] if type(value) in {int, float} else [f"{at}: {type(value).__name__} for float"]
     return [] if type(value) is hint else [f"{at}: {type(value).__name__} for {hint.__name__}"]
 
@@ -141,12 +143,19 @@ def handle(webhook: Webhook) -> int:
 
 @pytest.mark.parametrize(("text", "code"), [(EXAMPLE, 0), (WRONG, 1)])
 def test_a_type_checker_knows_the_fields(text: str, code: int, tmp_path: Path) -> None:
-    """mypy --strict takes a right use and refuses a text where a number is promised."""
+    """Mypy --strict takes a right use and refuses a text where a number is promised."""
     file = tmp_path / "use.py"
     file.write_text(text)
     root = Path(__file__).parents[2]
     made = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={root / '.mypy_cache'}", str(file)],
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            f"--cache-dir={root / '.mypy_cache'}",
+            str(file),
+        ],
         cwd=root,
         env={"MYPYPATH": str(root / "src"), "PATH": "/usr/bin:/bin"},
         capture_output=True,
