@@ -90,13 +90,13 @@ def _encoded_keys(secret: str, bare: str) -> Iterator[Guess]:
 
 def guess_bodies(body: bytes, reserialisers: Sequence[Reserialiser]) -> list[Guess]:
     """Guess at what was signed; the body itself comes first."""
-    guesses = [Guess(None, body), *_framings(body)]
+    # Characters before spellings: Python reads UTF-16 by itself, and would name only itself.
+    guesses = [Guess(None, body), *_framings(body), *_charsets(body)]
     for cause, writer, write in reserialisers:
         try:
             guesses.append(Guess(mistakes.reserialised(cause, writer), write(body)))
         except (HooklineError, ValueError, RecursionError):
             continue
-    guesses += _charsets(body)
     # Two guesses at the same bytes: the first one names the mistake, the second would cost an HMAC.
     distinct: dict[bytes, Guess] = {}
     for guess in guesses:

@@ -4,8 +4,8 @@ It costs up to some hundred HMACs over the body for each secret; never do it for
 request.
 """
 
-import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from hookline.core.diagnosis import SPELLINGS, Diagnosis, Signing, diagnose
 from hookline.core.mistakes import SECRET_OLD, UNEXPLAINED
@@ -14,9 +14,9 @@ from hookline.receive.forms import BareHmac, Claim, SlackForm, StripeForm
 from hookline.receive.headers import GivenHeaders, Headers, read_headers
 from hookline.receive.schemes import SENTRY, Scheme, names, scheme_named
 from hookline.receive.standard import PUBLIC, StandardForm
-from hookline.receive.verifying import check_secrets, verify
+from hookline.receive.verifying import check_secrets, raw_bytes, verify
 
-__all__ = ["explain", "unchecked"]
+__all__ = ["explain", "explain_signature", "signing_of", "unchecked"]
 
 
 def explain(
@@ -51,32 +51,74 @@ def explain(
     >>> explain(b"[1.0]", signed, "t", old_secrets=["s"]).cause
     'secret-old'
     """
-    moment = time.time() if now is None else now
+    found = explain_signature(body, headers, secrets, scheme=scheme, old_secrets=old_secrets)
+    if not found.matches:
+        return found
     try:
-        verify(body, headers, secrets, scheme=scheme, max_age_s=max_age_s, now=moment)
-        return _match(body, headers, secrets, scheme)
+        verify(body, headers, secrets, scheme=scheme, max_age_s=max_age_s, now=now)
     except WebhookError as error:
-        if error.code == "signature-missing":
-            return _missing(error, read_headers(headers), scheme)
-        if error.code not in {"signature-mismatch", "signature-malformed"}:
-            return unchecked(error)
-        found = _guessed(bytes(body), read_headers(headers), secrets, old_secrets, scheme)
-        return found or unchecked(error)
+        return unchecked(error, before="The signature is right, but ")
+    return found
 
 
-def unchecked(error: WebhookError) -> Diagnosis:
+def explain_signature(
+    body: bytes,
+    headers: GivenHeaders,
+    secrets: str | Sequence[str],
+    *,
+    scheme: Scheme = SENTRY,
+    old_secrets: Sequence[str] = (),
+) -> Diagnosis:
+    """The same for the signature alone: neither the age nor what the body says is looked at."""
+    try:
+        content, given, valid = raw_bytes(body), read_headers(headers), check_secrets(secrets)
+        return _signature(content, given, valid, old_secrets, scheme)
+    except WebhookError as error:
+        return unchecked(error)
+
+
+def signing_of(scheme: Scheme) -> Signing | None:
+    """How a scheme signs; None where something beside the body is signed."""
+    form = scheme.form
+    if not isinstance(form, BareHmac):
+        return None
+    return Signing(form.header, form.algorithm, form.encoding, form.prefix)
+
+
+def unchecked(error: WebhookError, before: str = "") -> Diagnosis:
     """The error itself as a diagnosis: there is nothing to guess at."""
-    message = error.message[:1].upper() + error.message[1:]
+    message = before + error.message
+    message = message[:1].upper() + message[1:]
     return Diagnosis(False, error.code, f"{message}.", error.hint, None)
 
 
-def _match(
-    body: bytes, headers: GivenHeaders, secrets: str | Sequence[str], scheme: Scheme
+def _signature(
+    body: bytes,
+    headers: Headers,
+    secrets: Sequence[str],
+    old_secrets: Sequence[str],
+    scheme: Scheme,
 ) -> Diagnosis:
-    claim = scheme.form.read(read_headers(headers))
-    proved = [scheme.form.proves(secret, claim, bytes(body)) for secret in check_secrets(secrets)]
-    index = proved.index(True)
-    return Diagnosis(True, "match", "The signature is right for these bytes.", "", index)
+    try:
+        claim = scheme.form.read(headers)
+    except WebhookError as error:
+        if error.code == "signature-missing":
+            return _missing(error, headers, scheme)
+        if error.code != "signature-malformed":
+            return unchecked(error)
+        found = _guessed(body, headers, None, secrets, old_secrets, scheme)
+        return found or unchecked(error)
+    for index, secret in enumerate(secrets):
+        if scheme.form.proves(secret, claim, body):
+            return Diagnosis(True, "match", "The signature is right for these bytes.", "", index)
+    for index, old in enumerate(old_secrets, start=len(secrets)):
+        if _proves(scheme, old, claim, body):
+            old_one = SECRET_OLD
+            return Diagnosis(False, old_one.cause, old_one.explanation, old_one.hint, index)
+    found = _guessed(body, headers, claim, secrets, old_secrets, scheme)
+    return found or Diagnosis(
+        False, UNEXPLAINED.cause, UNEXPLAINED.explanation, UNEXPLAINED.hint, None
+    )
 
 
 def _missing(error: WebhookError, headers: Headers, scheme: Scheme) -> Diagnosis:
@@ -105,37 +147,33 @@ def _missing(error: WebhookError, headers: Headers, scheme: Scheme) -> Diagnosis
 def _guessed(
     body: bytes,
     headers: Headers,
-    secrets: str | Sequence[str],
+    claim: Claim | None,
+    secrets: Sequence[str],
     old_secrets: Sequence[str],
     scheme: Scheme,
 ) -> Diagnosis | None:
-    """Guess; None where there is no signature to guess with."""
-    given = check_secrets(secrets)
-    try:
-        claim = scheme.form.read(headers)
-    except WebhookError:
-        claim = None
-    if claim is not None:
-        for index, old in enumerate(old_secrets, start=len(given)):
-            if _proves(scheme, old, claim, body):
-                return Diagnosis(
-                    False, SECRET_OLD.cause, SECRET_OLD.explanation, SECRET_OLD.hint, index
-                )
+    """Guess; None where there is nothing to guess with."""
+    usable = [secret for secret in secrets if not secret.startswith(PUBLIC)]
+    if not usable:
+        return _no_common_version(claim)
     found = None
     for signature, signing in _signatures(scheme, headers, claim):
         found = diagnose(
             body,
             signature,
-            [secret for secret in given if not secret.startswith(PUBLIC)],
+            usable,
             reserialisers=SPELLINGS,
             old_secrets=[secret for secret in old_secrets if not secret.startswith(PUBLIC)],
             signing=signing,
         )
         if found.cause != UNEXPLAINED.cause:
             break
-    if found is not None and found.cause == "no-secret":
-        return _no_common_version(claim)
-    return found
+    if found is None or found.secret_index is None:
+        return found
+    # The index counts those that could be used; the caller's list has others between them.
+    given = [*secrets, *old_secrets]
+    counted = [index for index, secret in enumerate(given) if not secret.startswith(PUBLIC)]
+    return replace(found, secret_index=counted[found.secret_index])
 
 
 def _proves(scheme: Scheme, secret: str, claim: Claim, body: bytes) -> bool:
@@ -150,10 +188,9 @@ def _signatures(
 ) -> Iterator[tuple[str, Signing]]:
     """Each signature that was made with a secret, and how."""
     form = scheme.form
-    if isinstance(form, BareHmac):
+    if (plain := signing_of(scheme)) is not None:
         # Also where it is malformed: the digest may be right and only spelt in another way.
-        value = headers.signature(form.header)
-        yield value, Signing(form.header, form.algorithm, form.encoding, form.prefix)
+        yield headers.signature(form.header), plain
         return
     if claim is None:
         return

@@ -16,7 +16,7 @@ from hookline.receive.headers import GivenHeaders, Headers, read_headers
 from hookline.receive.schemes import SENTRY, Scheme
 from hookline.receive.webhook import Webhook
 
-__all__ = ["check_age", "check_secrets", "verify"]
+__all__ = ["check_age", "check_secrets", "raw_bytes", "verify"]
 
 _MOST_FIELDS: Final = 1_000
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -56,7 +56,7 @@ def verify(
     >>> webhook.event, webhook.data["issue"]["id"], webhook.installation
     ('issue.created', '7', '24b3')
     """
-    raw = _bytes(body)
+    raw = raw_bytes(body)
     given = read_headers(headers)
     moment = time.time() if now is None else now
     try:
@@ -162,7 +162,12 @@ def _unsigned_time(scheme: Scheme, headers: Headers, *, wanted: bool) -> str:
     return ""
 
 
-def _bytes(body: object) -> bytes:
+def raw_bytes(body: object) -> bytes:
+    """The body, if it is one.
+
+    Raises:
+        WebhookError: ``body-not-bytes``.
+    """
     if isinstance(body, bytes):
         return body
     if isinstance(body, bytearray | memoryview):
