@@ -151,8 +151,8 @@ WHERE id IN (SELECT delivery_id FROM attempts)
 """
 NEVER_LOOKED_AT = """
 DO $$ BEGIN EXECUTE (
-    SELECT string_agg(format('ALTER TABLE hookline.%I SET (autovacuum_enabled = off)', tablename), ';')
-    FROM pg_tables WHERE schemaname = 'hookline'
+    SELECT string_agg(format('ALTER TABLE %s SET (autovacuum_enabled = off)', oid::regclass), ';')
+    FROM pg_class WHERE relnamespace = 'hookline'::regnamespace AND relkind = 'r'
 ); END $$
 """
 

@@ -1,0 +1,149 @@
+"""Attempts by day: partitions made ahead and dropped whole (docs/decisions/0008-partitions.md).
+
+Making and dropping one needs the whole table for a moment, and whoever waits for that makes those behind
+him wait. So it is waited for briefly, and what was refused is left for the next time: that is only late.
+
+Locks
+-----
+Every lock on a partition is asked for after that on the table, here as by whoever reads and writes, so
+nobody can be waited for in a circle. While we hold the table nobody is in the middle of recording an
+attempt: either it is committed, and we see it, or it will find its place after us. So all that must be
+looked at under the lock is whether an attempt has come that is too young, which each partition's index
+of the late ones tells at once. Whether a delivery waits is looked at before. One that is replayed in
+between keeps what it would have kept had it been replayed afterwards: its old attempts are gone, and the
+new one goes to the partition by default.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, Final
+
+from hookline.core.days import Day, day_named, days_ahead, days_before
+from hookline.core.errors import Unavailable
+from hookline.store.postgres.runner import Runner, play
+from hookline.store.upkeep import Ages, Turned
+from hookline.store.verbs import facts
+from hookline.store.verbs.asking import Ask, Verb
+
+__all__ = ["make_ahead", "turn_over"]
+
+PREFIX: Final = "attempts_"
+
+# The second limit is for what the first does not bound: a new partition's rows are looked for in the one
+# by default, which has next to none, and which may have a day's if nobody got the lock for two weeks.
+_HOLD: Final = """
+SET LOCAL lock_timeout = '100ms';
+SET LOCAL statement_timeout = '1s';
+LOCK TABLE ONLY attempts IN ACCESS EXCLUSIVE MODE
+"""
+_REFUSED: Final = {"database-locked", "database-slow"}
+
+# The late ones are those that began when the day of their deliveries was over: few or none, so that the
+# index costs next to nothing and says at once whether there is one that is younger than some age.
+_MAKE: Final = """
+CREATE TABLE {name} PARTITION OF attempts
+FOR VALUES FROM (decode('{first}', 'hex')) TO (decode('{beyond}', 'hex'));
+CREATE INDEX {name}_late ON {name} (started_at) WHERE started_at >= {ends}
+"""
+_IS_YOUNG: Final = """
+SELECT EXISTS (SELECT 1 FROM {name} WHERE started_at >= {ends} AND started_at >= $1)
+"""
+_HAS_ANY: Final = "SELECT EXISTS (SELECT 1 FROM {name})"
+_DROP: Final = "DROP TABLE {name}"
+
+
+async def make_ahead(runner: Runner) -> None:
+    """Make today's partition and the next ones, by the server's clock, as far as they are not there."""
+    now = await runner.read(facts.clock)
+    if now is not None:
+        await turn_over(runner, Ages(None, None), now)
+
+
+async def turn_over(runner: Runner, ages: Ages, now: int) -> Turned:
+    """Make the partitions of the days to come, and drop those in which all is old.
+
+    Raises:
+        Unavailable: the database cannot do it now.
+    """
+    there = await runner.read(_days_there)
+    missing = [day for day in days_ahead(now) if day not in there]
+    made = dropped = 0
+    try:
+        if missing:
+            made = await runner.change(lambda connection: _make(connection, missing))
+        for day in await _candidates(runner, ages, there):
+            dropped += await runner.change(_dropping(day, ages.attempts_before))
+    except Unavailable as trouble:
+        if trouble.code not in _REFUSED:
+            raise
+        return Turned(made, dropped, put_off=True)
+    return Turned(made, dropped)
+
+
+async def _candidates(runner: Runner, ages: Ages, there: Collection[Day]) -> list[Day]:
+    """Days that are over for good, as far as can be told without holding anything."""
+    if ages.attempts_before is None:
+        # Attempts go one by one with their deliveries, and the day's partition when it is empty.
+        return [] if ages.events_before is None else days_before(there, ages.events_before)
+    old = days_before(there, ages.attempts_before)
+    if not old:
+        return []
+    unfinished = await runner.write(lambda: _unfinished(old), durable=False)
+    return [day for day in old if day not in unfinished]
+
+
+def _days_there() -> Verb[set[Day]]:
+    answer = yield Ask("partitions_there")
+    named = (day_named(name.removeprefix(PREFIX)) for (name,) in answer.rows)
+    return {day for day in named if day is not None}
+
+
+def _unfinished(days: Sequence[Day]) -> Verb[set[Day]]:
+    """Those of some days of which a delivery waits or is under way."""
+    bounds = sorted({bound for day in days for bound in (day.first, day.beyond)})
+    answer = yield Ask("unfinished_between", (bounds, bounds[-1]))
+    found = {bounds[number - 1] for (number,) in answer.rows if number}
+    return {day for day in days if day.first in found}
+
+
+def _is_in_default(day: Day) -> Verb[bool]:
+    answer = yield Ask("is_in_default", (day.first, day.beyond))
+    return bool(answer.rows[0][0])
+
+
+async def _make(connection: Any, days: Sequence[Day]) -> int:
+    await connection.execute(_HOLD)
+    there = await play(connection, _days_there())
+    made = 0
+    for day in days:
+        # What is in the partition by default cannot move: such a day stays there, and goes by chunks.
+        if day not in there and not await play(connection, _is_in_default(day)):
+            await connection.execute(_filled(_MAKE, day))
+            made += 1
+    return made
+
+
+def _dropping(day: Day, before: int | None) -> Callable[[Any], Awaitable[bool]]:
+    """Drop a day's partition, unless an attempt in it began at ``before`` or later; whether it went.
+
+    None: unless there is any attempt in it.
+    """
+
+    async def drop(connection: Any) -> bool:
+        await connection.execute(_HOLD)
+        if day not in await play(connection, _days_there()):  # another node was faster
+            return False
+        if before is None:
+            needed = await connection.fetchval(_filled(_HAS_ANY, day))
+        else:
+            needed = await connection.fetchval(_filled(_IS_YOUNG, day), before)
+        if not needed:
+            await connection.execute(_filled(_DROP, day))
+        return not needed
+
+    return drop
+
+
+def _filled(text: str, day: Day) -> str:
+    return text.format(
+        name=PREFIX + day.name, first=day.first.hex(), beyond=day.beyond.hex(), ends=day.ends
+    )
