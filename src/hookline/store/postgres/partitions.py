@@ -70,8 +70,9 @@ async def turn_over(runner: Runner, ages: Ages, now: int) -> Turned:
     try:
         if missing:
             made = await runner.change(lambda connection: _make(connection, missing))
-        for day in await _candidates(runner, ages, there):
-            dropped += await runner.change(_dropping(day, ages.attempts_before))
+        for day in _over(there, ages):
+            if await _may_go(runner, day, ages):
+                dropped += await runner.change(_dropping(day, ages.attempts_before))
     except Unavailable as trouble:
         if trouble.code not in _REFUSED:
             raise
@@ -79,16 +80,19 @@ async def turn_over(runner: Runner, ages: Ages, now: int) -> Turned:
     return Turned(made, dropped)
 
 
-async def _candidates(runner: Runner, ages: Ages, there: Collection[Day]) -> list[Day]:
-    """Days that are over for good, as far as can be told without holding anything."""
-    if ages.attempts_before is None:
-        # Attempts go one by one with their deliveries, and the day's partition when it is empty.
-        return [] if ages.events_before is None else days_before(there, ages.events_before)
-    old = days_before(there, ages.attempts_before)
-    if not old:
-        return []
-    unfinished = await runner.write(lambda: _unfinished(old), durable=False)
-    return [day for day in old if day not in unfinished]
+def _over(there: Collection[Day], ages: Ages) -> list[Day]:
+    """Days older than attempts are kept for; where that is for ever, than their events are."""
+    before = ages.events_before if ages.attempts_before is None else ages.attempts_before
+    return [] if before is None else days_before(there, before)
+
+
+async def _may_go(runner: Runner, day: Day, ages: Ages) -> bool:
+    """Whether it is worth asking for the table: all that can be told without holding anything."""
+    if (
+        ages.attempts_before is None
+    ):  # attempts go with their deliveries, and the partition when empty
+        return True
+    return not await runner.write(lambda: _asked("has_unfinished", day), durable=False)
 
 
 def _days_there() -> Verb[set[Day]]:
@@ -97,16 +101,9 @@ def _days_there() -> Verb[set[Day]]:
     return {day for day in named if day is not None}
 
 
-def _unfinished(days: Sequence[Day]) -> Verb[set[Day]]:
-    """Those of some days of which a delivery waits or is under way."""
-    bounds = sorted({bound for day in days for bound in (day.first, day.beyond)})
-    answer = yield Ask("unfinished_between", (bounds, bounds[-1]))
-    found = {bounds[number - 1] for (number,) in answer.rows if number}
-    return {day for day in days if day.first in found}
-
-
-def _is_in_default(day: Day) -> Verb[bool]:
-    answer = yield Ask("is_in_default", (day.first, day.beyond))
+def _asked(name: str, day: Day) -> Verb[bool]:
+    """What is asked of a day's range of ids."""
+    answer = yield Ask(name, (day.first, day.beyond))
     return bool(answer.rows[0][0])
 
 
@@ -116,7 +113,7 @@ async def _make(connection: Any, days: Sequence[Day]) -> int:
     made = 0
     for day in days:
         # What is in the partition by default cannot move: such a day stays there, and goes by chunks.
-        if day not in there and not await play(connection, _is_in_default(day)):
+        if day not in there and not await play(connection, _asked("is_in_default", day)):
             await connection.execute(_filled(_MAKE, day))
             made += 1
     return made

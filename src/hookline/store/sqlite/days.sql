@@ -6,5 +6,5 @@
 -- is_in_default --
 -- Nothing.
 
--- unfinished_between --
+-- has_unfinished --
 -- Nothing.
