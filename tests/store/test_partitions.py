@@ -108,7 +108,7 @@ async def test_in_ordinary_life_each_attempt_has_its_day(store, world, session):
         now = world.START + day * DAY
         ages = Ages(now - 5 * DAY, now - 9 * DAY)
         turned = await turned_over(store, ages, now)
-        assert (turned.dropped, turned.put_off) == (int(day >= 6), False)
+        assert turned.dropped == int(day >= 6)
         assert await sweep(store, ages) is not None
         await finished(world, app, at=now)
         await finished(world, slow, at=now, verdict=RetryAt(now + DAY))
@@ -261,7 +261,9 @@ async def test_a_table_that_others_hold_is_put_off(store, world, old, session):
     ages, later = Ages(old.ends, None), world.START + DAY
     async with session.transaction():
         await session.execute("LOCK TABLE attempts IN ACCESS SHARE MODE")
-        assert await store.turn_over(ages, later) == Turned(put_off=True)
+        turned = await store.turn_over(ages, later)
+        assert "another transaction holds" in turned.put_off
+        assert turned[:2] == (0, 0)
         assert await sweep(store, ages) == (3, 0, 0, 0)
     assert await turned_over(store, ages, later) == Turned(made=1, dropped=1)
 
@@ -287,6 +289,26 @@ async def test_a_node_starts_while_others_hold_the_table(url, session):
     assert await days_there(session) == set()
     await (await PostgresStore.open(url)).close()
     assert len(await days_there(session)) == AHEAD + 1
+
+
+async def test_a_user_who_may_not_change_tables(url, store, session, worlds):
+    """Who only reads and writes rows does without days: attempts stand by default, and go by chunks."""
+    await session.execute(
+        "CREATE ROLE guest LOGIN; GRANT USAGE ON SCHEMA hookline TO guest;"
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA hookline TO guest"
+    )
+    try:
+        guest = await PostgresStore.open(url.replace("//hookline:", "//guest:"))
+        world = worlds(guest)
+        event = await finished(world, await world.app(), at=world.START)
+        turned = await guest.turn_over(FOR_EVER, world.START)
+        assert "may not do this" in turned.put_off
+        assert await in_default(session) == 1
+        assert await sweep(guest, Ages(world.START + DAY, None)) == (1, 0, 0, 0)
+        assert await guest.attempts(event.deliveries[0].id) == []
+        await guest.close()
+    finally:
+        await session.execute("DROP OWNED BY guest; DROP ROLE guest")
 
 
 async def test_an_attempt_that_comes_between_the_look_and_the_drop_is_kept(

@@ -121,4 +121,4 @@ class Retention:
         if turned.dropped:
             _log.info("retention.dropped", days=turned.dropped)
         if turned.put_off:
-            _log.warning("retention.put_off", reason="somebody else holds the table of attempts")
+            _log.warning("retention.put_off", reason=turned.put_off)

@@ -341,8 +341,8 @@ class Store(Credentials, Protocol):
         """Before a sweep: let whole days of old attempts go at once, and make the next days ready.
 
         A day goes if its deliveries are all older than ``ages`` and none of them waits or is under way,
-        and no attempt at them is younger. What else is old is left to ``purge``. A store that does not
-        keep days apart does nothing.
+        and no attempt at them is younger. What else is old is left to ``purge``. What cannot be done
+        now is put off: that is only late. A store that does not keep days apart does nothing.
         """
         ...
 

@@ -75,9 +75,10 @@ class Turned(NamedTuple):
     Attributes:
         made: days that were made ready.
         dropped: days that went whole.
-        put_off: something was left for the next time, because somebody else was at it.
+        put_off: why something was left for the next time, such as that somebody else held the table;
+            empty: nothing was.
     """
 
     made: int = 0
     dropped: int = 0
-    put_off: bool = False
+    put_off: str = ""

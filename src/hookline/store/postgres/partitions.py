@@ -1,7 +1,8 @@
 """Attempts by day: partitions made ahead and dropped whole (docs/decisions/0008-partitions.md).
 
 Making and dropping one needs the whole table for a moment, and whoever waits for that makes those behind
-him wait. So it is waited for briefly, and what was refused is left for the next time: that is only late.
+him wait. So it is waited for briefly, and what was refused, for whatever reason, is left for the next
+time: that is only late. Until then attempts go to the partition by default, and are deleted by chunks.
 
 Locks
 -----
@@ -35,7 +36,6 @@ SET LOCAL lock_timeout = '100ms';
 SET LOCAL statement_timeout = '1s';
 LOCK TABLE ONLY attempts IN ACCESS EXCLUSIVE MODE
 """
-_REFUSED: Final = {"database-locked", "database-slow"}
 
 # The late ones are those that began when the day of their deliveries was over: few or none, so that the
 # index costs next to nothing and says at once whether there is one that is younger than some age.
@@ -62,7 +62,7 @@ async def turn_over(runner: Runner, ages: Ages, now: int) -> Turned:
     """Make the partitions of the days to come, and drop those in which all is old.
 
     Raises:
-        Unavailable: the database cannot do it now.
+        Unavailable: the database cannot even be asked.
     """
     there = await runner.read(_days_there)
     missing = [day for day in days_ahead(now) if day not in there]
@@ -74,9 +74,7 @@ async def turn_over(runner: Runner, ages: Ages, now: int) -> Turned:
             if await _may_go(runner, day, ages):
                 dropped += await runner.change(_dropping(day, ages.attempts_before))
     except Unavailable as trouble:
-        if trouble.code not in _REFUSED:
-            raise
-        return Turned(made, dropped, put_off=True)
+        return Turned(made, dropped, put_off=trouble.message)
     return Turned(made, dropped)
 
 
