@@ -14,9 +14,8 @@ from hookline.core.ids import uuid7
 from hookline.store.postgres import database
 from hookline.store.postgres.runner import play
 from hookline.store.postgres.store import PostgresStore
-from hookline.store.postgres.texts import STATEMENTS
 from hookline.store.upkeep import Ages
-from hookline.store.verbs import log, purge
+from hookline.store.verbs import days, log, purge
 from hookline.store.verbs.asking import Ask, Verb
 
 NOW = 1_800_000_000_000_000
@@ -153,9 +152,7 @@ async def test_whether_a_day_is_final_is_asked_of_what_is_not(filled, known):
         async with explained(filled, mode) as (connection, plans):
             if known:
                 await connection.execute("ANALYZE", timeout=60)
-            values = (MIDDLE.first, MIDDLE.beyond)
-            text = STATEMENTS["has_unfinished"].text
-            assert await connection.fetchval(text, *values) is False
+            assert not await play(connection, days.has_unfinished(MIDDLE))
             found += [plan for plan in plans if plan.name == "has_unfinished"]
     assert len(found) == len(MODES)
     assert [str(plan) for plan in found if plan.scanned > 10] == []

@@ -1,9 +1,9 @@
--- The days of the log: attempts stand in a partition for each. See partitions.py.
+-- The days of the log: attempts stand in a partition for each. See verbs/days.py and partitions.py.
 
--- partitions_there --
--- The names of the partitions of attempts.
-SELECT c.relname::text FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
-WHERE i.inhparent = 'attempts'::regclass
+-- days_there --
+-- The names of the days that have a partition.
+SELECT right(c.relname, 8) FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'attempts'::regclass AND c.relname ~ '^attempts_[0-9]{8}$'
 
 -- is_in_default --
 -- Whether the partition by default holds something of a range of ids.

@@ -18,12 +18,12 @@ new one goes to the partition by default.
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final
 
-from hookline.core.days import Day, day_named, days_ahead, days_before
+from hookline.core.days import Day, days_ahead, days_before
 from hookline.core.errors import Unavailable
 from hookline.store.postgres.runner import Runner, play
 from hookline.store.upkeep import Ages, Turned
 from hookline.store.verbs import facts
-from hookline.store.verbs.asking import Ask, Verb
+from hookline.store.verbs.days import days_there, has_unfinished, is_in_default
 
 __all__ = ["make_ahead", "turn_over"]
 
@@ -64,7 +64,7 @@ async def turn_over(runner: Runner, ages: Ages, now: int) -> Turned:
     Raises:
         Unavailable: the database cannot even be asked.
     """
-    there = await runner.read(_days_there)
+    there = await runner.read(days_there)
     missing = [day for day in days_ahead(now) if day not in there]
     made = dropped = 0
     try:
@@ -86,32 +86,19 @@ def _over(there: Collection[Day], ages: Ages) -> list[Day]:
 
 async def _may_go(runner: Runner, day: Day, ages: Ages) -> bool:
     """Whether it is worth asking for the table: all that can be told without holding anything."""
-    if (
-        ages.attempts_before is None
-    ):  # attempts go with their deliveries, and the partition when empty
-        return True
-    return not await runner.write(lambda: _asked("has_unfinished", day), durable=False)
-
-
-def _days_there() -> Verb[set[Day]]:
-    answer = yield Ask("partitions_there")
-    named = (day_named(name.removeprefix(PREFIX)) for (name,) in answer.rows)
-    return {day for day in named if day is not None}
-
-
-def _asked(name: str, day: Day) -> Verb[bool]:
-    """What is asked of a day's range of ids."""
-    answer = yield Ask(name, (day.first, day.beyond))
-    return bool(answer.rows[0][0])
+    if ages.attempts_before is None:
+        return True  # attempts go with their deliveries, and the partition when it is empty
+    # In a writer's session, which goes by index though there may be more of everything else.
+    return not await runner.write(lambda: has_unfinished(day), durable=False)
 
 
 async def _make(connection: Any, days: Sequence[Day]) -> int:
     await connection.execute(_HOLD)
-    there = await play(connection, _days_there())
+    there = await play(connection, days_there())
     made = 0
     for day in days:
         # What is in the partition by default cannot move: such a day stays there, and goes by chunks.
-        if day not in there and not await play(connection, _asked("is_in_default", day)):
+        if day not in there and not await play(connection, is_in_default(day)):
             await connection.execute(_filled(_MAKE, day))
             made += 1
     return made
@@ -125,7 +112,7 @@ def _dropping(day: Day, before: int | None) -> Callable[[Any], Awaitable[bool]]:
 
     async def drop(connection: Any) -> bool:
         await connection.execute(_HOLD)
-        if day not in await play(connection, _days_there()):  # another node was faster
+        if day not in await play(connection, days_there()):  # another node was faster
             return False
         if before is None:
             needed = await connection.fetchval(_filled(_HAS_ANY, day))

@@ -1,6 +1,6 @@
 -- The days of the log, which this database does not keep apart: there is one table, and nothing to ask.
 
--- partitions_there --
+-- days_there --
 -- Nothing: there are none.
 
 -- is_in_default --
