@@ -355,6 +355,15 @@ async def test_a_delivery_that_is_replayed_after_its_day_went(store, world, old,
     assert await store.attempts(delivery) == []
 
 
+async def test_whoever_gets_the_table_second_finds_it_done(store, old):
+    """Two nodes that saw the same days missing, or old, ask for the table one after the other."""
+    change, day = store._runner.change, Day(old.number + 99)
+    for dropped in (True, False):
+        assert await change(partitions._dropping(old, old.ends)) is dropped
+    for made in (1, 0):
+        assert await change(lambda connection: partitions._make(connection, [day])) == made
+
+
 async def test_two_nodes_turn_the_same_days_over(url, store, world, session):
     """Each day is made once and dropped once, whoever does it, while a third records attempts."""
     other = await PostgresStore.open(url)
