@@ -15,7 +15,7 @@ from hookline.core.verdict import Delivered, RetryAt
 from hookline.send.counts import Counts
 from hookline.send.retention import SWEEP_EVERY_S, Keep, Retention
 from hookline.store.contract import Store
-from hookline.store.postgres import database, partitions
+from hookline.store.postgres import partitions
 from hookline.store.postgres.store import PostgresStore
 from hookline.store.upkeep import Ages, Turned
 from hookline.store.values import DeliveryFilter
@@ -394,15 +394,3 @@ async def test_two_nodes_turn_the_same_days_over(url, store, world, session):
 async def several(world, app, at: int) -> None:
     for _ in range(20):
         await finished(world, app, at=at)
-
-
-# -- how it is answered ---------------------------------------------------------------------------
-
-
-async def test_the_look_under_the_lock_is_one_look_up(store, world, old, url):
-    """Whether an attempt is too young is told by an index of the late ones, however many there are."""
-    connection = await asyncpg.connect(url, server_settings=database.WRITING)
-    text = partitions._filled(partitions._IS_YOUNG, old).replace("$1", str(world.START + 9 * DAY))
-    rows = await connection.fetch(f"EXPLAIN {text}")
-    await connection.close()
-    assert any(f"using attempts_{old.name}_late" in row[0] for row in rows), rows

@@ -11,7 +11,7 @@ from tests.store.plans import NEVER_LOOKED_AT, explained, fill
 
 from hookline.core.days import AHEAD, Day, day_of
 from hookline.core.ids import uuid7
-from hookline.store.postgres import database
+from hookline.store.postgres import database, partitions
 from hookline.store.postgres.runner import play
 from hookline.store.postgres.store import PostgresStore
 from hookline.store.upkeep import Ages
@@ -156,3 +156,11 @@ async def test_whether_a_day_is_final_is_asked_of_what_is_not(filled, known):
             found += [plan for plan in plans if plan.name == "has_unfinished"]
     assert len(found) == len(MODES)
     assert [str(plan) for plan in found if plan.scanned > 10] == []
+
+
+async def test_the_look_under_the_lock_is_one_look_up(filled):
+    """Whether an attempt is too young is told by an index of the late ones, however many there are."""
+    text = partitions._filled(partitions._IS_YOUNG, MIDDLE).replace("$1", str(MIDDLE.ends + DAY))
+    async with explained(filled, "auto") as (connection, _):
+        rows = await connection.fetch(f"EXPLAIN {text}")
+    assert any(f"using {table(MIDDLE)}_late" in row[0] for row in rows), rows

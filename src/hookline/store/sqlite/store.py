@@ -19,7 +19,8 @@ from hookline.core.unsubscribing import Rules
 from hookline.store.credentials import ApiKey, Erased, SealedSecret
 from hookline.store.signals import Signal
 from hookline.store.sqlite import database, foreign
-from hookline.store.sqlite.rows import job, run
+from hookline.store.sqlite.leftovers import void_leases
+from hookline.store.sqlite.rows import job
 from hookline.store.sqlite.writer import Writer
 from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally, Turned
 from hookline.store.values import (
@@ -96,7 +97,7 @@ class SqliteStore:
             raise
         store = cls(path, connection, lock)
         try:
-            await store._write(lambda c: _void_leases(c, now))
+            await store._write(lambda c: void_leases(c, now))
         except BaseException:
             await store.close()
             raise
@@ -394,10 +395,3 @@ class SqliteStore:
         size = PROBE_BYTES if self._refused else 4
         await self._write(job(facts.probe, size), durable=self._refused)
         self._refused = False
-
-
-def _void_leases(connection: Connection, now: int) -> int:
-    # The process that held them is gone, since we hold its lock; and so are its claims.
-    connection.execute("DELETE FROM facts WHERE name LIKE 'claim %'")
-    connection.execute("UPDATE deliveries SET leased_until = 0 WHERE state = 'leased'")
-    return run(connection, outbound.rescue(now))
