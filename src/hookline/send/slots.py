@@ -31,7 +31,7 @@ class Limits:
         max_in_flight: attempts under way.
         max_slow: of them, those of slow integrations; half of all unless given.
         max_fresh: attempts that began less than ``fresh_us`` ago.
-        max_fresh_slow: the same for slow integrations; a quarter of it unless given.
+        max_fresh_slow: the same for slow integrations; a sixteenth of it unless given.
         lease_us: how long a lease holds, well over the longest timeout; a dispatcher that stalls for
             longer may find its deliveries attempted by another.
         max_lease: deliveries in one lease.
@@ -39,7 +39,7 @@ class Limits:
 
     max_in_flight: int = 1_000
     max_slow: int | None = None
-    max_fresh: int = 128
+    max_fresh: int = 512
     max_fresh_slow: int | None = None
     fresh_us: int = 50_000
     lease_us: int = 90 * SECOND
@@ -53,7 +53,7 @@ class Limits:
     @property
     def fresh_slow(self) -> int:
         """How many of them may be fresh."""
-        return max(1, self.max_fresh // 4) if self.max_fresh_slow is None else self.max_fresh_slow
+        return max(1, self.max_fresh // 16) if self.max_fresh_slow is None else self.max_fresh_slow
 
 
 class Room(NamedTuple):
