@@ -33,13 +33,13 @@ hooks = Receiver(os.environ["WEBHOOK_SECRET"].split(), deduplicator=InMemory())
 def tell_the_team(webhook: Webhook) -> None:
     """Handlers run in threads, after the answer, and may use models."""
     issue = webhook.data_as(IssueData)["issue"]
-    print("new issue:", ascii(issue["title"]), flush=True)
+    print(f"new issue: {issue['title']!a}", flush=True)
 
 
 @hooks.on()
 def note_all_else(webhook: Webhook) -> None:
     """What nobody else takes."""
-    print("event:", webhook.event, flush=True)
+    print(f"event: {webhook.event}", flush=True)
 
 
 urlpatterns = [path("webhooks", view(hooks))]  # no slash at its end: senders follow no redirect

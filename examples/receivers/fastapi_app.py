@@ -27,16 +27,16 @@ async def home() -> dict[str, int]:
 async def tell_the_team(webhook: Webhook) -> None:
     """An async handler runs on the loop."""
     issue = webhook.data_as(IssueData)["issue"]
-    print("new issue:", ascii(issue["title"]), flush=True)
+    print(f"new issue: {issue['title']!a}", flush=True)
 
 
 @hooks.on("issue")
 def note(webhook: Webhook) -> None:
     """Any other action of an issue; a handler that is not async runs in a thread."""
-    print("issue:", webhook.action, flush=True)
+    print(f"issue: {webhook.action}", flush=True)
 
 
 @hooks.on()
 def note_all_else(webhook: Webhook) -> None:
     """What nobody else takes."""
-    print("event:", webhook.event, flush=True)
+    print(f"event: {webhook.event}", flush=True)

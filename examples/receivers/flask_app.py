@@ -22,10 +22,10 @@ def webhooks() -> ResponseReturnValue:
 def tell_the_team(webhook: Webhook) -> None:
     """Handlers run in threads, after the answer."""
     issue = webhook.data_as(IssueData)["issue"]
-    print("new issue:", ascii(issue["title"]), flush=True)
+    print(f"new issue: {issue['title']!a}", flush=True)
 
 
 @hooks.on()
 async def note_all_else(webhook: Webhook) -> None:
     """What nobody else takes; an async handler runs on a loop that the receiver keeps for them."""
-    print("event:", webhook.event, flush=True)
+    print(f"event: {webhook.event}", flush=True)

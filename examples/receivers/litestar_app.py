@@ -21,13 +21,13 @@ async def webhooks(scope: Scope, receive: Receive, send: Send) -> None:
 async def tell_the_team(webhook: Webhook) -> None:
     """An async handler runs on the loop."""
     issue = webhook.data_as(IssueData)["issue"]
-    print("new issue:", ascii(issue["title"]), flush=True)
+    print(f"new issue: {issue['title']!a}", flush=True)
 
 
 @hooks.on()
 def note_all_else(webhook: Webhook) -> None:
     """What nobody else takes; a handler that is not async runs in a thread."""
-    print("event:", webhook.event, flush=True)
+    print(f"event: {webhook.event}", flush=True)
 
 
 app = Litestar([webhooks], lifespan=[hooks.lifespan])

@@ -14,13 +14,13 @@ hooks = Receiver(os.environ["WEBHOOK_SECRET"].split(), deduplicator=InMemory())
 async def tell_the_team(webhook: Webhook) -> None:
     """An async handler runs on the loop."""
     issue = webhook.data_as(IssueData)["issue"]
-    print("new issue:", ascii(issue["title"]), flush=True)
+    print(f"new issue: {issue['title']!a}", flush=True)
 
 
 @hooks.on()
 def note_all_else(webhook: Webhook) -> None:
     """What nobody else takes; a handler that is not async runs in a thread."""
-    print("event:", webhook.event, flush=True)
+    print(f"event: {webhook.event}", flush=True)
 
 
 # A Route and not a Mount: a Mount answers /webhooks by a redirect, and senders follow none.

@@ -18,13 +18,13 @@ app = hooks.wsgi("/webhooks")
 def tell_the_team(webhook: Webhook) -> None:
     """Handlers run in threads, after the answer."""
     issue = webhook.data_as(IssueData)["issue"]
-    print("new issue:", ascii(issue["title"]), flush=True)
+    print(f"new issue: {issue['title']!a}", flush=True)
 
 
 @hooks.on()
 def note_all_else(webhook: Webhook) -> None:
     """What nobody else takes."""
-    print("event:", webhook.event, flush=True)
+    print(f"event: {webhook.event}", flush=True)
 
 
 if __name__ == "__main__":

@@ -70,11 +70,11 @@ class ASGIReceiver:
         headers: list[tuple[bytes, bytes]] = list(scope["headers"])
         try:
             async with asyncio.timeout(self.hooks.body_timeout_s):
-                body, code = await _read(receive, self.hooks.max_body)
+                body, code, read_all = await _read(receive, self.hooks.max_body)
         except TimeoutError:
             return refuse("body-too-slow"), False
         if code:
-            return refuse(code), False
+            return refuse(code), read_all
         length = _length(scope)
         if length is not None and length != len(body):
             return refuse("body-incomplete"), True
@@ -107,19 +107,20 @@ class ASGIReceiver:
                 return
 
 
-async def _read(receive: Receive, most: int) -> tuple[bytes, str]:
-    """The body, or the code by which it is refused."""
+async def _read(receive: Receive, most: int) -> tuple[bytes, str, bool]:
+    """The body, the code by which it is refused, and whether it was read to its end."""
     body = bytearray()
     for _ in range(MOST_PIECES):
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _HungUpError
         body += message.get("body", b"")
+        ended = not message.get("more_body", False)
         if len(body) > most:
-            return b"", "body-too-large"
-        if not message.get("more_body", False):
-            return bytes(body), ""
-    return b"", "body-in-pieces"
+            return b"", "body-too-large", ended
+        if ended:
+            return bytes(body), "", True
+    return b"", "body-in-pieces", False
 
 
 async def _discard(receive: Receive) -> None:
