@@ -243,6 +243,18 @@ async def test_a_handler_is_not_cut_off_when_the_sender_hangs_up(make):
     assert ran == ["a"]
 
 
+async def test_threads_are_tidied_after_each_webhook(make, way, caplog):
+    """Adapters let go there of what a thread holds, such as a database's connection."""
+    hooks, tidied = make(), []
+    hooks.on()(lambda webhook: None)
+    hooks.tidy = lambda: tidied.append(threading.current_thread().name)
+    for _ in range(2):
+        await give(hooks, way, signed_request())
+    hooks.close()
+    assert len(tidied) == 2
+    assert all(name.startswith("hookline-receive-") for name in tidied)
+
+
 async def test_a_file_that_fails_is_503(make, tmp_path, way):
     """Whether it is a duplicate cannot be told, so it has to come again."""
     hooks = make(deduplicator=SQLite(tmp_path / "no folder" / "seen.db"))

@@ -56,7 +56,7 @@ class ASGIReceiver:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             taken, read_all = await self._take(scope, receive)
-            if not read_all:
+            if not read_all and taken.code != "body-too-slow":
                 await _discard(receive)
         except _HungUpError:
             return
