@@ -1,6 +1,8 @@
 """The example receivers behind real servers: genuine webhooks, and what strangers send."""
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -142,6 +144,27 @@ def test_lengths_that_are_none_are_refused(app, client, length):
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     assert not answer or answer.split(b" ")[1].startswith(b"4"), answer
     still_works(client, app)
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_its_habits_are_good(name):
+    """`hookline trigger --scenario all` finds nothing bad, and only order cannot be told."""
+    with running(name, f"{SECRET} another-secret") as app:
+        flags = ("--scenario", "all", "--to", app.url, "--timeout", "20", "--json")
+        flags += ("--secret", SECRET, "--old-secret", "another-secret")
+        done = subprocess.run(
+            [sys.executable, "-m", "hookline", "trigger", *flags],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        verdicts = {each["name"]: each["verdict"] for each in json.loads(done.stdout)["scenarios"]}
+        assert len(verdicts) == 15
+        assert {name for name, verdict in verdicts.items() if verdict != "good"} == {"out-of-order"}
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            still_works(client, app)
 
 
 @pytest.mark.parametrize("name", ENDS_IN_ORDER)
