@@ -182,6 +182,20 @@ async def test_a_full_receiver_says_so(make, way):
     assert sorted(ran) == ["a", "b", "c"]
 
 
+async def test_bytes_that_wait_are_bounded(make, way):
+    """Large bodies fill a receiver sooner; a single one is always taken; the bytes come back."""
+    body, headers = signed_request(message_id="a")
+    hooks, go = make(max_pending_bytes=len(body) * 2 - 1), threading.Event()
+    hooks.on()(lambda webhook: go.wait(DEADLINE_S))
+    codes = [(await answer(hooks, way, (body, headers))).code for _ in range(2)]
+    assert codes == ["accepted", "busy"]
+    hooks.max_body = 10 * len(body)
+    go.set()
+    assert await hooks.drain(DEADLINE_S)
+    large = signed_request(data={"text": "x" * 3 * len(body)})
+    assert [(await give(hooks, way, large)).code for _ in range(2)] == ["accepted", "accepted"]
+
+
 async def test_concurrency_is_bounded(make, way):
     """No more run at a time than was said, and as many as that do."""
     hooks, running, most = make(concurrency=3), set(), []

@@ -22,29 +22,37 @@ Work: TypeAlias = Callable[[], None]
 
 
 class Places:
-    """How many webhooks were accepted and are not done with; never more than ``most``."""
+    """How many webhooks were accepted and are not done with, and how many bytes they have.
 
-    def __init__(self, most: int) -> None:
+    Never more than ``most``, and never more than ``most_bytes`` unless it is a single one.
+    """
+
+    def __init__(self, most: int, most_bytes: int) -> None:
         self.most = most
+        self.most_bytes = most_bytes
         self._taken = 0
+        self._bytes = 0
         self._changed = threading.Condition()
         self._waiters: set[Callable[[], None]] = set()
 
     def __len__(self) -> int:
         return self._taken
 
-    def take(self) -> bool:
-        """Take a place; False if there is none."""
+    def take(self, size: int) -> bool:
+        """Take a place for so many bytes; False if there is none."""
         with self._changed:
-            if self._taken >= self.most:
+            over = self._bytes + size > self.most_bytes and self._taken > 0
+            if self._taken >= self.most or over:
                 return False
             self._taken += 1
+            self._bytes += size
             return True
 
-    def leave(self) -> None:
-        """Give a place back."""
+    def leave(self, size: int) -> None:
+        """Give a place back, with its bytes."""
         with self._changed:
             self._taken -= 1
+            self._bytes -= size
             if self._taken:
                 return
             self._changed.notify_all()

@@ -67,6 +67,7 @@ class Receiver:
         run: ``after`` or ``before`` the answer.
         max_pending: so many webhooks wait or run at a time; more are answered by 503 with Retry-After,
             so that the sender sends them again.
+        max_pending_bytes: the same for the bytes of their bodies; parsed, they take several times that.
         concurrency: so many of them run at a time.
         body_timeout_s: seconds in which a body has to have come.
         drain_s: seconds for which the end of the process waits for handlers.
@@ -88,6 +89,7 @@ class Receiver:
         key: Callable[[Webhook], str] | None = None,
         run: Literal["after", "before"] = "after",
         max_pending: int = 1_000,
+        max_pending_bytes: int = 64 * 1_048_576,
         concurrency: int = 32,
         body_timeout_s: float = 10.0,
         drain_s: float = 30.0,
@@ -95,7 +97,8 @@ class Receiver:
     ) -> None:
         if not callable(secrets):
             secrets = check_secrets(secrets)
-        if min(max_body, max_pending, concurrency) < 1 or not min(body_timeout_s, drain_s) > 0:
+        limits = (max_body, max_pending, max_pending_bytes, concurrency)
+        if min(limits) < 1 or not min(body_timeout_s, drain_s) > 0:
             raise ValueError("limits and times have to be more than 0")
         if run not in {"after", "before"}:
             raise ValueError('run is "after" or "before"')
@@ -106,6 +109,7 @@ class Receiver:
         self.deduplicator = deduplicator
         self.run = run
         self.max_pending = max_pending
+        self.max_pending_bytes = max_pending_bytes
         self.concurrency = concurrency
         self.body_timeout_s = body_timeout_s
         self.drain_s = drain_s
@@ -197,7 +201,7 @@ class Receiver:
         if not handlers:
             log.info("no handler for %.100a", webhook.event)
             return accepted(self.scheme, "no-handler", webhook)
-        if not self._runner.places.take():
+        if not self._runner.places.take(len(webhook.body)):
             log.warning(
                 "busy: %d webhooks wait; %.100a is refused", self.max_pending, webhook.event
             )
@@ -205,10 +209,10 @@ class Receiver:
         try:
             job = self._claim(taken, webhook, handlers)
         except BaseException:
-            self._runner.places.leave()
+            self._runner.places.leave(len(webhook.body))
             raise
         if isinstance(job, Taken):
-            self._runner.places.leave()
+            self._runner.places.leave(len(webhook.body))
         return job
 
     def _claim(self, taken: Taken, webhook: Webhook, handlers: tuple[Handler, ...]) -> Taken | Job:

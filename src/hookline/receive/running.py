@@ -41,7 +41,7 @@ class Runner:
 
     def __init__(self, hooks: "Receiver") -> None:
         self._hooks = hooks
-        self.places = Places(hooks.max_pending)
+        self.places = Places(hooks.max_pending, hooks.max_pending_bytes)
         self.keys: set[str] = set()
         """Keys of what runs now."""
         self._threads = Threads(hooks.concurrency)
@@ -161,7 +161,7 @@ class Runner:
                 _settle(self._hooks.deduplicator, job.key, job.token, done=error is None)
         finally:
             self.keys.discard(job.key)
-            self.places.leave()
+            self.places.leave(len(job.webhook.body))
 
     def _tell(self, webhook: Webhook, error: BaseException) -> None:
         log.error("a handler of %.100a failed", webhook.event, exc_info=error)
