@@ -224,6 +224,13 @@ class Broken(io.RawIOBase):
         raise ConnectionResetError
 
 
+class Untouched(io.RawIOBase):
+    """A connection on which reading would wait for ever."""
+
+    def read(self, size: int = -1) -> bytes:
+        raise AssertionError("there is no body to read")
+
+
 def serve(hooks: Receiver, body: bytes = b"", path: str | None = None, **environ: Any) -> str:
     """The status line that it answers."""
     told: list[str] = []
@@ -273,7 +280,7 @@ def test_wsgi_takes_the_raw_body(make):
 @pytest.mark.parametrize(
     ("environ", "status"),
     [
-        ({"CONTENT_LENGTH": ""}, 401),
+        ({"CONTENT_LENGTH": "", "wsgi.input": Untouched()}, 401),
         ({"CONTENT_LENGTH": "x"}, 400),
         ({"CONTENT_LENGTH": "-1"}, 400),
         ({"CONTENT_LENGTH": "²"}, 400),

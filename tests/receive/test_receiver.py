@@ -216,6 +216,23 @@ async def test_concurrency_is_bounded(make, way):
     assert max(most) == 3
 
 
+async def test_concurrency_is_bounded_on_the_loop_too(make):
+    """Async handlers take no threads; without the bound all nine would meet before three go on."""
+    hooks, running, most, together = make(concurrency=3), set(), [], asyncio.Barrier(3)
+
+    @hooks.on()
+    async def handler(webhook: Webhook) -> None:
+        running.add(webhook.id)
+        most.append(len(running))
+        await together.wait()
+        running.discard(webhook.id)
+
+    for _ in range(9):
+        await answer(hooks, "loop", signed_request())
+    assert await hooks.drain(DEADLINE_S)
+    assert max(most) == 3
+
+
 async def test_a_duplicate_of_what_still_runs_is_not_confirmed(make, way):
     """With ``run="before"`` 200 says that it is done, so the second one is told to come again."""
     hooks = make(run="before", deduplicator=InMemory())
