@@ -73,7 +73,7 @@ def _one_timeout_more(patch: Patch) -> None:
 def _forget_a_settle(patch: Patch) -> None:
     async def forgetful(store: SqliteStore, settlements: Any, rules: Any) -> Settled:
         if next(number) % 20 == 0:
-            return Settled([True] * len(settlements), noticed=False, unswept=False)
+            return Settled([True] * len(settlements), noticed=False, unswept=False, leasable=True)
         return await settle(store, settlements, rules)
 
     settle, number = SqliteStore.settle, itertools.count(1)

@@ -5,6 +5,7 @@ import pytest
 from hookline.core.errors import Conflict
 from hookline.core.lifecycle import State
 from hookline.core.outcome import Counted
+from hookline.core.unsubscribing import Rules
 from hookline.core.verdict import Delivered, Parked, ParkReason, RetryAt
 
 
@@ -153,6 +154,34 @@ async def test_settling_frees_slots(world):
         await world.settle(each, verdict)
         (fresh,) = await world.leased()
         assert fresh.attempts_made == 0
+
+
+async def _settled(world, leased, verdict):
+    return await world.store.settle([world.settlement(leased, verdict)], Rules())
+
+
+async def test_a_settlement_says_whether_there_is_something_to_lease(world):
+    """What waits in the lane or at its gate, a retry to come included; nothing where nothing waits."""
+    app = await world.app(max_in_flight=1)
+    await world.waiting(app, 2)
+    (first,) = await world.leased()
+    assert (await _settled(world, first, Delivered())).leasable
+    assert not (await _settled(world, first, Delivered())).leasable  # it did not count
+    (second,) = await world.leased()
+    later = RetryAt(world.START + world.MINUTE)
+    assert (await _settled(world, second, later)).leasable
+    (second,) = await world.leased(at=world.START + world.MINUTE)
+    assert not (await _settled(world, second, Delivered())).leasable
+
+
+async def test_a_settlement_says_so_of_an_ordered_lane(world):
+    """What waits behind the attempt that ended may go now."""
+    app = await world.app(ordered=True)
+    await world.waiting(app, 2)
+    (first,) = await world.leased()
+    assert (await _settled(world, first, Delivered())).leasable
+    (second,) = await world.leased()
+    assert not (await _settled(world, second, Parked(ParkReason.GONE))).leasable
 
 
 async def test_a_settlement_of_several_lanes(world):

@@ -145,7 +145,7 @@ async def test_the_measure_measures(url):
     await fill(url, lanes=100, waiting=2_000, now=NOW)
     async with explained(url, "auto") as (connection, plans):
         await connection.execute("SET enable_indexscan = off; SET enable_seqscan = on")
-        await play(connection, outbound.make_wait([key(1)], NOW))
+        await play(connection, outbound.make_wait([(key(1), 2)], NOW))
     (replay,) = [plan for plan in plans if plan.name == "replay"]
     assert "deliveries" in replay.read_whole
     assert replay.scanned >= 2_000

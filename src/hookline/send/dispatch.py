@@ -143,7 +143,8 @@ class Dispatcher:
             ended.append((each, settlement))
         settlements = [settlement for _, settlement in ended]
         self._settlements += settlements
-        self._lease_due = 0
+        if self._store.in_order:  # the next turn's lease sees what its settlements free, at no cost
+            self._lease_due = 0
         self._woken.set()
         self._counts.attempted(settlements)
         self._observer(ended)
@@ -302,7 +303,7 @@ class Dispatcher:
 
     def _conclude(self, settlements: Sequence[Settlement], settled: Settled) -> None:
         self._counts.settled(settlements, settled.counted)
-        if not self._store.in_order:  # the lease of this turn may not have seen the slots freed
+        if settled.leasable and not self._store.in_order:  # this turn's lease may not have seen it
             self._lease_due = 0
         lost = settled.counted.count(False)
         if lost:

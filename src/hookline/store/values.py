@@ -136,11 +136,14 @@ class Settled(NamedTuple):
             then nothing of it was stored.
         noticed: there is something to tell operators.
         unswept: some of what waits behind a closed gate is still to be parked.
+        leasable: a lease may find something, or learn when it will: something waits in the lanes whose
+            slots were freed, or at their gates.
     """
 
     counted: list[bool]
     noticed: bool
     unswept: bool
+    leasable: bool
 
 
 class NewRecovery(NamedTuple):

@@ -223,7 +223,8 @@ FROM unnest($2::bigint[], $3::bigint[], $4::integer[]) AS s (column1, column2, c
 WHERE l.organization_id = s.column1 AND l.integration_id = s.column2
 
 -- free_lanes --
--- Slots were freed; a lane in line keeps its place.
+-- Slots were freed; a lane in line keeps its place. The answer: the organization of each lane, and since or
+-- from when it is in line.
 -- Columns: organization_id, integration_id, freed, held until (of an ordered lane).
 UPDATE lanes AS l SET
     in_flight = l.in_flight - s.column3,
@@ -240,6 +241,7 @@ UPDATE lanes AS l SET
 FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::bigint[])
 AS s (column1, column2, column3, column4)
 WHERE l.organization_id = s.column1 AND l.integration_id = s.column2
+RETURNING l.organization_id, l.ready_at
 
 -- ordered_lanes --
 -- Those of some lanes that are ordered.
@@ -294,7 +296,10 @@ UPDATE lanes SET ordered = $2 WHERE integration_id = $1
 
 -- in_order_of_acceptance --
 -- What waits in ordered lanes is due in the order in which it was accepted.
-UPDATE deliveries AS d SET due_at = (SELECT e.accepted_at FROM events AS e WHERE e.id = d.event_id)
+UPDATE deliveries AS d SET due_at = (
+    SELECT e.accepted_at FROM events AS e
+    WHERE e.id = d.event_id AND e.organization_id = d.organization_id
+)
 WHERE d.state = 'waiting' AND d.integration_id = $1 AND d.organization_id IN (
     SELECT organization_id FROM lanes WHERE integration_id = $1
 )
@@ -318,7 +323,7 @@ WHERE l.sweep LIMIT 1
 -- sweep --
 -- Park some of what waits in a lane.
 UPDATE deliveries SET state = 'parked', park_reason = $3, settled_at = $4
-WHERE id IN (
+WHERE organization_id = $1 AND id IN (
     SELECT id FROM deliveries
     WHERE state = 'waiting' AND organization_id = $1 AND integration_id = $2 LIMIT $5
 )

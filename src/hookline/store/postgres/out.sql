@@ -58,37 +58,37 @@ CROSS JOIN LATERAL (
     ORDER BY w.due_at, w.id LIMIT $2
 ) AS d
 JOIN organizations AS o ON o.id = d.organization_id
-JOIN events AS e ON e.id = d.event_id
+JOIN events AS e ON e.id = d.event_id AND e.organization_id = d.organization_id
 JOIN installations AS i ON i.id = d.installation_id
 
 -- mark_leased --
--- Hand a batch out under one token.
-UPDATE deliveries SET state = 'leased', lease = $1, leased_until = $2
-WHERE id = ANY ($3::bytea[])
+-- Hand a batch out under one token. Columns: id, organization_id.
+UPDATE deliveries AS d SET state = 'leased', lease = $1, leased_until = $2
+FROM unnest($3::bytea[], $4::bigint[]) AS s (column1, column2)
+WHERE d.id = s.column1 AND d.organization_id = s.column2
 
 -- settle_deliveries --
--- What became of leased deliveries; a row whose lease is no longer ours stays as it is. (Only what is leased has
+-- What became of leased deliveries; a row whose lease is no longer ours stays as it is, and
+-- is not in the answer. (Only what is leased has
 -- a lease. Were the state asked for, the server would go through all that is leased for each row.)
--- Columns: id, lease, state, park_reason, due_at (null: as it was), attempts_made, settled_at.
+-- Columns: id, lease, state, park_reason, due_at (null: as it was), attempts_made, settled_at, organization_id.
 UPDATE deliveries AS d SET
     state = s.column3, park_reason = s.column4, due_at = coalesce(s.column5, d.due_at), lease = NULL,
     leased_until = NULL, schedule_position = d.schedule_position + 1, attempts_made = s.column6, settled_at = s.column7
 FROM unnest(
-    $1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::integer[], $7::bigint[]
-) AS s (column1, column2, column3, column4, column5, column6, column7)
-WHERE d.id = s.column1 AND d.lease = s.column2
+    $1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::integer[], $7::bigint[], $8::bigint[]
+) AS s (column1, column2, column3, column4, column5, column6, column7, column8)
+WHERE d.id = s.column1 AND d.organization_id = s.column8 AND d.lease = s.column2
+RETURNING d.id, s.column2
 
 -- savepoint --
--- Where to go back to if some lease was lost.
-SAVEPOINT fenced
+-- Nothing: settling says whose leases were lost.
 
 -- rollback_to --
--- Go back there.
-ROLLBACK TO fenced
+-- Nothing.
 
 -- release --
--- No need to go back any more.
-RELEASE fenced
+-- Nothing.
 
 -- insert_attempts --
 -- The log: one row an attempt.
@@ -115,22 +115,27 @@ SELECT id, organization_id, integration_id FROM deliveries WHERE state = 'leased
 FOR UPDATE SKIP LOCKED
 
 -- wait_again --
--- They wait again, due as they were.
-UPDATE deliveries SET state = 'waiting', lease = NULL, leased_until = NULL
-WHERE id = ANY ($1::bytea[])
+-- They wait again, due as they were. Columns: id, organization_id.
+UPDATE deliveries AS d SET state = 'waiting', lease = NULL, leased_until = NULL
+FROM unnest($1::bytea[], $2::bigint[]) AS s (column1, column2)
+WHERE d.id = s.column1 AND d.organization_id = s.column2
 
 -- closed_for --
--- Why nothing passes the gate of a delivery's integration any more; NULL where something does.
-SELECT g.closed FROM deliveries AS d JOIN gates AS g USING (integration_id) WHERE d.id = $1
+-- A delivery's organization, and why nothing passes the gate of its integration any more; NULL where
+-- something does.
+SELECT d.organization_id, g.closed FROM deliveries AS d JOIN gates AS g USING (integration_id) WHERE d.id = $1
 
 -- replay --
 -- Final deliveries wait again with their schedule begun anew; in an ordered lane at their old place.
--- Columns: id.
+-- Columns: id, organization_id.
 UPDATE deliveries AS d SET
     state = 'waiting', park_reason = NULL, schedule_position = 0, settled_at = NULL,
     due_at = CASE WHEN (
         SELECT ordered FROM lanes AS l WHERE l.organization_id = d.organization_id
         AND l.integration_id = d.integration_id
-    ) THEN (SELECT accepted_at FROM events WHERE id = d.event_id) ELSE $1 END
-WHERE d.id = ANY ($2::bytea[]) AND d.state IN ('delivered', 'parked')
+    ) THEN (
+        SELECT accepted_at FROM events WHERE id = d.event_id AND organization_id = d.organization_id
+    ) ELSE $1 END
+FROM unnest($2::bytea[], $3::bigint[]) AS s (column1, column2)
+WHERE d.id = s.column1 AND d.organization_id = s.column2 AND d.state IN ('delivered', 'parked')
 RETURNING d.organization_id, d.integration_id

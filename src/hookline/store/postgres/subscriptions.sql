@@ -95,12 +95,12 @@ SELECT
 
 -- parked_to_recover --
 -- The next parked deliveries of an integration.
-SELECT id, settled_at FROM deliveries
+SELECT id, organization_id, settled_at FROM deliveries
 WHERE state = 'parked' AND integration_id = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4
 
 -- all_to_recover --
 -- The next deliveries of an integration, whatever their state.
-SELECT id, state FROM deliveries
+SELECT id, organization_id, state FROM deliveries
 WHERE integration_id = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4
 
 -- count_parked --

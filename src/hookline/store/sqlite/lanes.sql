@@ -117,7 +117,8 @@ FROM (VALUES {rows}) AS s
 WHERE lanes.organization_id = s.column1 AND lanes.integration_id = s.column2
 
 -- free_lanes --
--- Slots were freed; a lane in line keeps its place.
+-- Slots were freed; a lane in line keeps its place. The answer: the organization of each lane, and since or
+-- from when it is in line. (SQLite 3.40 takes "ready_at IS NOT NULL" for true in this place, whatever it is.)
 -- Columns: organization_id, integration_id, freed, held until (of an ordered lane).
 UPDATE lanes SET
     in_flight = in_flight - s.column3,
@@ -132,6 +133,7 @@ UPDATE lanes SET
     END
 FROM (VALUES {rows}) AS s
 WHERE lanes.organization_id = s.column1 AND lanes.integration_id = s.column2
+RETURNING organization_id, ready_at
 
 -- ordered_lanes --
 -- Those of some lanes that are ordered.

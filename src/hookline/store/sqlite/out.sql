@@ -1,7 +1,8 @@
 -- The way out: record, lease, settle, rescue, replay.
 -- Statements by name, "-- name --", with their purpose; see store/statements.py. Values are ?1, ?2 and so
 -- on; "{rows}" stands for as many rows of placeholders as there are values, so that a batch is one step of
--- the engine: a step a row would give up and fetch back the interpreter's lock each time.
+-- the engine: a step a row would give up and fetch back the interpreter's lock each time. Where a row names a
+-- delivery's organization, that is for databases which are distributed by it: here the id is enough.
 
 -- insert_events --
 -- One row an event.
@@ -49,15 +50,15 @@ JOIN events AS e ON e.id = d.event_id
 JOIN installations AS i ON i.id = d.installation_id
 
 -- mark_leased --
--- Hand a batch out under one token.
+-- Hand a batch out under one token. Columns: id, organization_id.
 UPDATE deliveries SET state = 'leased', lease = ?1, leased_until = ?2
-WHERE id IN (VALUES {rows})
+WHERE id IN (SELECT column1 FROM (VALUES {rows}))
 
 -- settle_deliveries --
 -- What became of leased deliveries; a row whose lease is no longer ours stays as it is.
--- Columns: id, lease, state, park_reason, due_at (null: as it was), attempts_made, settled_at. (SQLite
--- names the columns of VALUES itself, and a common table expression in front would hide the row count
--- from Python.)
+-- Columns: id, lease, state, park_reason, due_at (null: as it was), attempts_made, settled_at,
+-- organization_id. (SQLite names the columns of VALUES itself, and a common table expression in front would
+-- hide the row count from Python.)
 UPDATE deliveries SET
     state = s.column3, park_reason = s.column4, due_at = coalesce(s.column5, due_at), lease = NULL, leased_until = NULL,
     schedule_position = schedule_position + 1, attempts_made = s.column6, settled_at = s.column7
@@ -94,22 +95,23 @@ WHERE CAST(value AS INTEGER) <= CAST(excluded.value AS INTEGER) - 1000000
 SELECT id, organization_id, integration_id FROM deliveries WHERE state = 'leased' AND leased_until <= ?1
 
 -- wait_again --
--- They wait again, due as they were.
+-- They wait again, due as they were. Columns: id, organization_id.
 UPDATE deliveries SET state = 'waiting', lease = NULL, leased_until = NULL
-WHERE id IN (VALUES {rows})
+WHERE id IN (SELECT column1 FROM (VALUES {rows}))
 
 -- closed_for --
--- Why nothing passes the gate of a delivery's integration any more; NULL where something does.
-SELECT g.closed FROM deliveries AS d JOIN gates AS g USING (integration_id) WHERE d.id = ?1
+-- A delivery's organization, and why nothing passes the gate of its integration any more; NULL where
+-- something does.
+SELECT d.organization_id, g.closed FROM deliveries AS d JOIN gates AS g USING (integration_id) WHERE d.id = ?1
 
 -- replay --
 -- Final deliveries wait again with their schedule begun anew; in an ordered lane at their old place.
--- Columns: id.
+-- Columns: id, organization_id.
 UPDATE deliveries SET
     state = 'waiting', park_reason = NULL, schedule_position = 0, settled_at = NULL,
     due_at = CASE WHEN (
         SELECT ordered FROM lanes AS l WHERE l.organization_id = deliveries.organization_id
         AND l.integration_id = deliveries.integration_id
     ) THEN (SELECT accepted_at FROM events WHERE id = deliveries.event_id) ELSE ?1 END
-WHERE id IN (VALUES {rows}) AND state IN ('delivered', 'parked')
+WHERE id IN (SELECT column1 FROM (VALUES {rows})) AND state IN ('delivered', 'parked')
 RETURNING organization_id, integration_id

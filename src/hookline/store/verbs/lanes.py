@@ -28,6 +28,7 @@ What must stay true
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from hookline.core.gate import Closed, Gate
 from hookline.core.pace import WIDEST, Pace
@@ -90,11 +91,22 @@ def _gate(row: Row) -> Gate:
     )
 
 
-def write_gates(gates: Sequence[Gate], now: int, each: int = WIDEST) -> Verb[set[int]]:
+class LetOn(NamedTuple):
+    """What writing gates did to the lanes at them.
+
+    Attributes:
+        organizations: whose lines changed.
+        waited: lanes waited at one of the gates, whether they were let on or not.
+    """
+
+    organizations: set[int]
+    waited: bool
+
+
+def write_gates(gates: Sequence[Gate], now: int, each: int = WIDEST) -> Verb[LetOn]:
     """Keep gates as they are now, and let on those lanes that there is room for.
 
     Lanes that only ``each`` keeps back are let on by the end of an attempt of their integration.
-    Returns the organizations whose lines changed.
     """
     answer = yield Ask("with_lanes_gated", rows=[(gate.integration_id,) for gate in gates])
     waited_at = {row[0] for row in answer.rows}
@@ -111,7 +123,7 @@ def write_gates(gates: Sequence[Gate], now: int, each: int = WIDEST) -> Verb[set
         rows.append(_gate_row(gate, opens_at))
     touched = yield from let_on(rooms, now)
     yield Ask("write_gates", rows=rows)
-    return touched
+    return LetOn(touched, bool(waited_at))
 
 
 def _gate_row(gate: Gate, opens_at: int | None) -> Row:
@@ -184,10 +196,13 @@ def take_notes(limit: int, now: int) -> Verb[None]:
 
 
 def free(freed: Mapping[Lane, int], held: Mapping[Lane, int], now: int) -> Verb[set[int]]:
-    """Slots of lanes were freed; ``held``: until when ordered lanes wait for a retry."""
+    """Slots of lanes were freed; ``held``: until when ordered lanes wait for a retry.
+
+    Returns the organizations in whose lines some of these lanes stand now.
+    """
     rows = [(*lane, number, held.get(lane, 0)) for lane, number in freed.items()]
-    yield Ask("free_lanes", (now,), rows)
-    return {organization for organization, _ in freed}
+    answer = yield Ask("free_lanes", (now,), rows)
+    return {organization for organization, ready_at in answer.rows if ready_at is not None}
 
 
 def change_lines(gates: Iterable[Gate]) -> Verb[set[int]]:

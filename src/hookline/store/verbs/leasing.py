@@ -235,11 +235,12 @@ class _Lease:
 
     def write(self, until: int) -> Verb[None]:
         """Keep what was handed out."""
-        yield Ask("mark_leased", (self.token, until), [(each.id,) for each in self.leased])
+        rows = [(each.id, each.organization_id) for each in self.leased]
+        yield Ask("mark_leased", (self.token, until), rows)
         yield Ask("served_lanes", (self.now,), self._open)
         yield Ask("gate_lanes", (self.now,), self._shut)
-        let_go = yield from write_gates(list(self._gates.values()), self.now, self.each)
+        at_gates = yield from write_gates(list(self._gates.values()), self.now, self.each)
         for slow, organizations in self._turns.items():
             ends = [(each,) for each in organizations]
             yield Ask("end_turns", (self.now, slow), ends)
-        yield from queue_up_now(let_go, self.now)
+        yield from queue_up_now(at_gates.organizations, self.now)

@@ -128,14 +128,14 @@ def rescue(now: int, keep: Collection[bytes] = ()) -> Verb[int]:
     expired = [row for row in found if row[0] not in keep]
     if not expired:
         return 0
-    yield Ask("wait_again", rows=[(row[0],) for row in expired])
+    yield Ask("wait_again", rows=[(row[0], row[1]) for row in expired])
     freed = Counter[Lane]((row[1], row[2]) for row in expired)
     gates = yield from read_gates(dict.fromkeys(integration for _, integration in freed))
     touched = yield from free(freed, {}, now)
     for (_, integration), number in freed.items():
         gates[integration].in_flight -= number
-    touched |= yield from write_gates(list(gates.values()), now)
-    yield from queue_up(touched, now)
+    at_gates = yield from write_gates(list(gates.values()), now)
+    yield from queue_up(touched | at_gates.organizations, now)
     for gate in gates.values():
         if gate.closed is not None:  # what came back is to be parked like the rest
             yield from shut(gate, now)
@@ -148,10 +148,13 @@ def replay(delivery_id: bytes, now: int) -> Verb[Delivery | None]:
     Raises:
         Conflict: it is not final, or its integration is unsubscribed or deleted.
     """
-    closed = (yield Ask("closed_for", (delivery_id,))).rows
-    if closed and closed[0][0] is not None:
-        raise _closed(Closed(closed[0][0]))
-    replayed = yield from make_wait([delivery_id], now)
+    asked = (yield Ask("closed_for", (delivery_id,))).rows
+    if not asked:
+        return None
+    organization, closed = asked[0]
+    if closed is not None:
+        raise _closed(Closed(closed))
+    replayed = yield from make_wait([(delivery_id, organization)], now)
     found = yield from delivery(delivery_id)
     if found is not None and not replayed:
         raise Conflict(
@@ -176,8 +179,11 @@ def _closed(why: Closed) -> Conflict:
     )
 
 
-def make_wait(delivery_ids: Sequence[bytes], now: int) -> Verb[int]:
-    """Make those of the deliveries that are final wait again; how many it were."""
-    answer = yield Ask("replay", (now,), [(each,) for each in delivery_ids])
+def make_wait(deliveries: Sequence[tuple[bytes, int]], now: int) -> Verb[int]:
+    """Make those of the deliveries that are final wait again; how many it were.
+
+    Each is named by its id and its organization.
+    """
+    answer = yield Ask("replay", (now,), deliveries)
     yield from make_ready(dict.fromkeys((row[0], row[1]) for row in answer.rows), now)
     return len(answer.rows)

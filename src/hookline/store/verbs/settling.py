@@ -32,13 +32,15 @@ FEWEST_KEPT = 1_000  # of an integration's newest timeouts, where the rule itsel
 def settle(settlements: Sequence[Settlement], rules: Rules) -> Verb[Settled]:
     """Store attempts and what became of their deliveries, where the lease is still theirs."""
     if not settlements:
-        return Settled([], noticed=False, unswept=False)
+        return Settled([], noticed=False, unswept=False, leasable=False)
     ordered = yield from _ordered(settlements)
     counted = yield from _settle_deliveries([_settled_row(each, ordered) for each in settlements])
     ours = [each for each, counts in zip(settlements, counted, strict=True) if counts]
     yield Ask("insert_attempts", rows=[_attempt_row(each) for each in ours])
-    noticed, unswept = yield from _settle_integrations(ours, ordered, rules)
-    return Settled(counted, noticed=noticed, unswept=unswept)
+    if not ours:
+        return Settled(counted, noticed=False, unswept=False, leasable=False)
+    after = yield from _settle_integrations(ours, ordered, rules)
+    return Settled(counted, *after)
 
 
 def _ordered(settlements: Sequence[Settlement]) -> Verb[set[Lane]]:
@@ -49,15 +51,29 @@ def _ordered(settlements: Sequence[Settlement]) -> Verb[set[Lane]]:
 
 def _settle_deliveries(rows: Sequence[Row]) -> Verb[list[bool]]:
     yield Ask("savepoint")
-    if (yield Ask("settle_deliveries", rows=rows)).changed == len(rows):
+    answer = yield Ask("settle_deliveries", rows=rows)
+    if answer.changed == len(rows):
         counted = [True] * len(rows)
-    else:  # some lease was lost: find out whose, one by one
+    elif answer.rows:  # some lease was lost, and the database says whose were not
+        counted = _first_of_each(rows, answer.rows)
+    else:  # find out whose, one by one
         yield Ask("rollback_to")
         counted = []
         for row in rows:
             answer = yield Ask("settle_deliveries", rows=[row])
             counted.append(answer.changed == 1)
     yield Ask("release")
+    return counted
+
+
+def _first_of_each(rows: Sequence[Row], settled: Sequence[Row]) -> list[bool]:
+    """Whether each of the rows is one of those that were settled, and the first for its lease."""
+    left = set(settled)
+    counted = []
+    for row in rows:
+        lease = row[:2]
+        counted.append(lease in left)
+        left.discard(lease)
     return counted
 
 
@@ -74,6 +90,7 @@ def _settled_row(settlement: Settlement, ordered: set[Lane]) -> Row:
         due,
         settlement.attempt.number,
         at,
+        settlement.organization_id,
     )
 
 
@@ -151,10 +168,11 @@ def _write_timeouts(found: Mapping[int, _Timeouts], rules: Rules) -> Verb[None]:
 
 def _settle_integrations(
     ours: Sequence[Settlement], ordered: set[Lane], rules: Rules
-) -> Verb[tuple[bool, bool]]:
-    """Free the slots and draw the consequences; whether notices were made, and parking is left."""
-    if not ours:
-        return False, False
+) -> Verb[tuple[bool, bool, bool]]:
+    """Free the slots and draw the consequences.
+
+    Returns whether notices were made, whether parking is left, and whether there is something to lease.
+    """
     now = max(each.settled_at for each in ours)
     yield Ask("remember_settled", (now,))
     gates = yield from read_gates(dict.fromkeys(each.integration_id for each in ours))
@@ -163,7 +181,7 @@ def _settle_integrations(
     closed_before = [gate for gate in gates.values() if gate.closed is not None]
     effects = _learn_all(ours, gates, timeouts, rules)
     yield from _write_timeouts(timeouts, rules)
-    yield from _free_lanes(ours, ordered, gates, slow_before, now)
+    leasable = yield from _free_lanes(ours, ordered, gates, slow_before, now)
     unswept = False
     for gate, effect in effects:
         if isinstance(effect, Unsubscribe):
@@ -172,7 +190,7 @@ def _settle_integrations(
             yield from notice_warning(gate, effect, rules, now)
     for gate in closed_before:  # attempts from before: what was to be retried is to be parked
         unswept |= yield from shut(gate, now)
-    return bool(effects), unswept
+    return bool(effects), unswept, leasable
 
 
 def _learn_all(
@@ -228,7 +246,7 @@ def _free_lanes(
     gates: Mapping[int, Gate],
     slow_before: Mapping[int, bool],
     now: int,
-) -> Verb[None]:
+) -> Verb[bool]:
     freed = Counter(_lane(each) for each in ours)
     held = {
         _lane(each): each.verdict.due
@@ -240,5 +258,7 @@ def _free_lanes(
         each for each in gates.values() if each.pace.slow != slow_before[each.integration_id]
     ]
     touched |= yield from change_lines(changed)
-    touched |= yield from write_gates(list(gates.values()), now)
+    at_gates = yield from write_gates(list(gates.values()), now)
+    touched |= at_gates.organizations
     yield from queue_up(touched, now)
+    return bool(touched) or at_gates.waited

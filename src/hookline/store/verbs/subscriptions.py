@@ -157,10 +157,10 @@ def _advance(recovery: Recovery, limit: int, now: int) -> Verb[None]:
     span = (recovery.integration_id, recovery.after_id, recovery.until_id, limit)
     if State.DELIVERED in recovery.states:
         rows = (yield Ask("all_to_recover", span)).rows
-        chosen = [row[0] for row in rows if row[1] in recovery.states]
+        chosen = [row[:2] for row in rows if row[2] in recovery.states]
     else:
         rows = (yield Ask("parked_to_recover", span)).rows
-        chosen = [row[0] for row in rows if row[1] >= recovery.parked_since]
+        chosen = [row[:2] for row in rows if row[2] >= recovery.parked_since]
     gate = yield from read_gate(recovery.integration_id)
     moved = 0
     if gate.closed is None:
