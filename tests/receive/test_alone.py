@@ -59,7 +59,10 @@ def test_it_needs_the_standard_library_and_little_of_it() -> None:
     seen = json.loads(made.stdout)
     assert (seen["event"], seen["first"]) == ("issue.created", True)
     assert len(seen["names"]) > 10
-    assert seen["missing"] == {"hookline.receive.pytest_plugin": "pytest"}
+    assert seen["missing"] == {
+        "hookline.receive.django": "django",
+        "hookline.receive.pytest_plugin": "pytest",
+    }
     assert seen["ed25519"] == ["ed25519-missing", 'Install it: pip install "hookline[ed25519]"']
     assert HEAVY & set(seen["loaded"]) == set()
     ours = {name for name in seen["loaded"] if name.startswith("hookline.core.")}

@@ -116,7 +116,7 @@ def test_the_checker_notices_what_it_should() -> None:
 def test_the_types_are_exported() -> None:
     """Every type of a resource's data can be imported from the package."""
     assert {shape.__name__ for shape in SHAPES.values()} <= set(receive.__all__)
-    assert set(receive.__all__) <= {*dir(receive), "explain"}
+    assert set(receive.__all__) <= {*dir(receive), "explain", "Receiver", "Taken"}
 
 
 EXAMPLE = """

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from hookline import receive
+from hookline.cli.scenarios import SCENARIOS
 from hookline.core import mistakes
 from hookline.core.mistakes import Mistake
 from hookline.core.spellings import SPELLINGS
 from hookline.receive import names, scheme_named
+from hookline.receive.answering import REFUSALS
 from hookline.receive.errors import REASONS
 from hookline.receive.testing import signed_request
 from hookline.receive.webhook import Webhook
@@ -35,6 +37,36 @@ def test_every_code_is_in_the_page() -> None:
         code.strip("` "): (int(status), hint.strip(" |")) for code, status, hint in rows("Errors")
     }
     assert told == {code: (reason.status, reason.hint) for code, reason in REASONS.items()}
+
+
+def test_every_answer_is_in_the_page() -> None:
+    """The table of answers has each refusal of the code, with its status and its message."""
+    told = {
+        code.strip("` "): (int(status), what.strip(" |")) for code, status, what in rows("Handlers")
+    }
+    good = {"accepted", "handled", "duplicate", "no-handler", "challenge"}
+    assert {code for code, (status, _) in told.items() if status == 200} == good
+    refused = {code: what for code, what in told.items() if code not in good}
+    assert refused == {code: (each.status, each.message) for code, each in REFUSALS.items()}
+
+
+def test_every_refusal_is_made_somewhere() -> None:
+    """No code of an answer is in the table for nothing, and none is made that is not in it."""
+    sources = (ROOT / "src/hookline/receive").glob("*.py")
+    texts = "\n".join(path.read_text("utf-8") for path in sources)
+    assert {code for code in REFUSALS if texts.count(f'"{code}"') > 1} == set(REFUSALS)
+    assert set(re.findall(r'refuse\("([a-z-]+)"\)', texts)) <= set(REFUSALS)
+
+
+def test_every_scenario_is_in_the_page() -> None:
+    """The table of scenarios is the one of trigger."""
+    text = PAGE.partition("\n### A receiver's habits\n")[2].partition("\n## ")[0]
+    told = [
+        [cell.strip(" `") for cell in line.strip("|").split(" | ")]
+        for line in text.splitlines()
+        if line.startswith("| `")
+    ]
+    assert told == [[each.name, each.sends, each.wanted] for each in SCENARIOS.values()]
 
 
 def test_every_code_is_raised_somewhere() -> None:
@@ -86,7 +118,7 @@ def somewhere(tmp_path: Path) -> Iterator[None]:
     os.chdir(before)
 
 
-def test_the_examples_run(somewhere: None, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_examples_run(somewhere: None, capsys: pytest.CaptureFixture[str]) -> None:
     """Each example runs, and the functions in them do what the page says."""
     space: dict[str, object] = {}
     for block in BLOCKS:
@@ -104,3 +136,13 @@ def test_the_examples_run(somewhere: None, capsys: pytest.CaptureFixture[str]) -
         assert capsys.readouterr().out == "handling issue.created\n"
         assert run["why"](body, headers, "new", "the old one").startswith("secret-old: ")
         assert run["why"](body, headers, "the old one", "") == "it is right"
+    hooks = space["hooks"]
+    assert isinstance(hooks, receive.Receiver)
+    for event in ("issue.created", "issue.created", "issue.archived", "issue.resolved"):
+        signed = signed_request("the new secret", event, message_id=event)
+        assert (await run["any_framework"](*signed))[0] == 200
+    assert await hooks.drain(20)
+    hooks.close()
+    told = sorted(capsys.readouterr().out.splitlines())
+    assert told[:2] == ["also: issue.archived", "also: issue.resolved"]
+    assert [line[:4] for line in told[2:]] == ["new:"]

@@ -1,7 +1,7 @@
 """The command line: its commands, and what each way of ending means.
 
 ====  ==========================================================
-0     done; for ``verify``: it matches; for ``trigger``: 2xx
+0     done; for ``verify``: it matches; for ``trigger``: 2xx, or no bad habit
 1     the server refused or is not there, the webhook failed, the signature is wrong
 2     the command line, a setting or a file is wrong
 130   Ctrl-C

@@ -1,23 +1,27 @@
 """``hookline trigger``: a signed sample, sent once, without a server."""
 
 import base64
-import json
 import os
-import queue
 import statistics
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import cycle, islice
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from uuid import uuid4
 
 from cyclopts import Parameter
 from rich.progress import Progress
 from rich.text import Text
 
-from hookline import __version__, samples
+from hookline import samples
+from hookline.cli.advice import advice, detail
 from hookline.cli.client import JsonFlag
 from hookline.cli.sample_names import resource_and_action
-from hookline.cli.secrets_given import SecretFileFlag, SecretFlag, gather_secrets
+from hookline.cli.sampling import Source
+from hookline.cli.scenarios import SCENARIOS
+from hookline.cli.secrets_given import SecretFileFlag, SecretFlag, gather_secrets, read_secrets
+from hookline.cli.sending import sending
 from hookline.cli.terminal import (
     BAD,
     DIM,
@@ -31,25 +35,20 @@ from hookline.cli.terminal import (
     out,
     print_json,
 )
-from hookline.core.allowlist import AllowList
+from hookline.cli.trial import chosen, run_trial
 from hookline.core.errors import Invalid, UsageError
-from hookline.core.ids import uuid7
-from hookline.core.outcome import Answered, Blocked, Counted, Reason, Unanswered, count
+from hookline.core.outcome import Answered, Counted, count
 from hookline.core.registration import check_organization
-from hookline.core.request import Outbound, build
+from hookline.core.request import Outbound
 from hookline.core.urls import check_webhook_url
 from hookline.send.clock import wall_us
-from hookline.send.intake import Limits, read_event
-from hookline.send.sender import Completed, CurlSender
+from hookline.send.sender import Completed
 
-__all__ = ["make_request", "trigger"]
+__all__ = ["trigger"]
 
 SHOWN_LINES: Final = 12
 MOST: Final = 100_000
-
-# The user named the URL on this very command line, so nobody else can lead us anywhere: unlike the
-# server, which refuses what is not public, this allows every address there is.
-EVERYWHERE: Final = AllowList.parse("0.0.0.0/0, ::/0")
+MOST_AT_ONCE: Final = 1_000
 
 
 def trigger(
@@ -59,6 +58,21 @@ def trigger(
     secret: SecretFlag = None,
     secret_file: SecretFileFlag = None,
     count: Annotated[int, Parameter(help="How many, each with a Request-ID of its own.")] = 1,
+    burst: Annotated[
+        int | None,
+        Parameter(help="So many at once; without a NAME each is another documented event."),
+    ] = None,
+    scenario: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="",
+            help=f"Learn a habit of the receiver's: all, or {', '.join(SCENARIOS)}.",
+        ),
+    ] = None,
+    old_secret: Annotated[
+        str | None, Parameter(help="A second secret that is still valid, for rotated-secret.")
+    ] = None,
+    old_secret_file: Annotated[Path | None, Parameter(help="A file that holds it.")] = None,
     timeout: Annotated[float, Parameter(help="Seconds for the whole answer, 0.1 to 30.")] = 1.0,
     organization: Annotated[str, Parameter(help="The organization in the sample.")] = "northwind",
     body_encoding: Annotated[
@@ -80,10 +94,13 @@ def trigger(
 ) -> int:
     """Send a sample of a documented event to a URL, signed as the server signs.
 
-    Exit code 0 if every answer was 2xx, 1 if not.
+    With --scenario: send what tells a receiver's habits, and say what it did right and wrong.
+    Exit code 0 if every answer was 2xx, or no habit is bad; 1 if not.
 
     ```
     hookline trigger issue.created --to http://127.0.0.1:3000/webhooks --secret-file secret.txt
+    hookline trigger --burst 100 --to http://127.0.0.1:3000/webhooks --secret-file secret.txt
+    hookline trigger --scenario all --to http://127.0.0.1:3000/webhooks --secret-file secret.txt
     hookline trigger --list
     hookline trigger comment.created --secret s3cret --print > body.json 2> headers.txt
     ```
@@ -91,64 +108,34 @@ def trigger(
     if list_names:
         _list(as_json=as_json)
         return 0
-    resource, action = _split(name)
-    _check_numbers(count, timeout)
+    _check_together(name, count, burst, scenario, only_print=only_print)
+    events = [_split(name)] if name is not None else _all_events(burst)
+    scenarios = chosen(scenario or ())
+    if not events and not scenarios:
+        _split(None)
+    _check_numbers(count, burst, timeout)
     check_organization(organization, where="")
-    url = "" if only_print and to is None else _checked_url(to)
-    (the_secret, *more) = gather_secrets(secret, secret_file)
-    if more:
-        raise UsageError("two-secrets", "a webhook is signed with one secret", "give one secret")
-
-    def make() -> Outbound:
-        return make_request(
-            resource,
-            action,
-            url=url,
-            secret=the_secret,
-            organization=organization,
-            timeout_s=timeout,
-            ascii_body=body_encoding == "ascii",
+    source = Source(
+        url="" if only_print and to is None else _checked_url(to),
+        secret=_the_secret(gather_secrets(secret, secret_file)),
+        now=wall_us,
+        chance=os.urandom,
+        organization=organization,
+        timeout_s=timeout,
+        ascii_body=body_encoding == "ascii",
+    )
+    if scenarios:
+        old = read_secrets(
+            [old_secret] if old_secret is not None else None,
+            [old_secret_file] if old_secret_file is not None else None,
         )
-
+        return run_trial(scenarios, source, _the_secret(old) if old else None, as_json=as_json)
+    if burst is not None:
+        return _send_at_once(source, list(islice(cycle(events), burst)), as_json=as_json)
     if only_print:
-        _print_request(make(), as_json=as_json)
+        _print_request(source.request(*events[0]), as_json=as_json)
         return 0
-    return _send(make, count, timeout, as_json=as_json)
-
-
-def make_request(
-    resource: str,
-    action: str,
-    *,
-    url: str,
-    secret: str,
-    organization: str = "northwind",
-    timeout_s: float = 1.0,
-    ascii_body: bool = False,
-) -> Outbound:
-    """The request that the server would send for this sample, to a new installation."""
-    now = wall_us()
-    installation = str(uuid4())
-    sample = samples.sample(
-        resource, action, now=now, installation_uuid=installation, organization=organization
-    )
-    event: dict[str, Any] = {"resource": resource, "action": action, "data": sample.data}
-    if sample.actor is not None:
-        event["actor"] = sample.actor
-    # The very way that a published event takes, so that the bytes are the server's.
-    submission = read_event(json.dumps(event).encode(), Limits())
-    tail = (submission.ascii_tail() if ascii_body else None) or submission.tail
-    return build(
-        delivery_id=uuid7(now, os.urandom(8)),
-        url=url,
-        resource=resource,
-        action=action,
-        installation=installation,
-        tail=tail,
-        secret=secret,
-        timeout_ms=round(timeout_s * 1000),
-        now=now,
-    )
+    return _send(lambda: source.request(*events[0]), count, as_json=as_json)
 
 
 # --- what was asked for ------------------------------------------------------------
@@ -162,9 +149,48 @@ def _split(name: str | None) -> tuple[str, str]:
     return resource_and_action(name)
 
 
-def _check_numbers(count: int, timeout: float) -> None:
+def _all_events(burst: int | None) -> list[tuple[str, str]]:
+    return [] if burst is None else [resource_and_action(name) for name in samples.names()]
+
+
+def _the_secret(secrets: list[str]) -> str:
+    the_secret, *more = secrets
+    if more:
+        raise UsageError("two-secrets", "a webhook is signed with one secret", "give one secret")
+    return the_secret
+
+
+def _check_together(
+    name: str | None,
+    count: int,
+    burst: int | None,
+    scenario: list[str] | None,
+    *,
+    only_print: bool,
+) -> None:
+    asked = {
+        "NAME": name is not None and scenario is not None,
+        "--count": count != 1,
+        "--burst": burst is not None,
+        "--scenario": bool(scenario),
+        "--print": only_print,
+    }
+    several = [flag for flag, there in asked.items() if there]
+    if len(several) > 1 and several != ["--count", "--print"]:
+        raise UsageError(
+            "wrong-usage",
+            f"{several[0]} and {several[1]} do not go together",
+            "give one of --count, --burst, --scenario, --print; a scenario chooses its events",
+        )
+
+
+def _check_numbers(count: int, burst: int | None, timeout: float) -> None:
     if not 1 <= count <= MOST:
         raise UsageError("out-of-range", f"--count {count} is out of range", f"1 to {MOST:,}")
+    if burst is not None and not 1 <= burst <= MOST_AT_ONCE:
+        raise UsageError(
+            "out-of-range", f"--burst {burst} is out of range", f"1 to {MOST_AT_ONCE:,}"
+        )
     if not 0.1 <= timeout <= 30:
         raise UsageError(
             "out-of-range", f"--timeout {timeout:g} is out of range", "0.1 to 30 seconds"
@@ -209,14 +235,25 @@ def _print_request(request: Outbound, *, as_json: bool) -> None:
 # --- sending ------------------------------------------------------------
 
 
-def _send(make: Callable[[], Outbound], count: int, timeout: float, *, as_json: bool) -> int:
+def _send(make: Callable[[], Outbound], count: int, *, as_json: bool) -> int:
     sent: list[tuple[Outbound, Completed]] = []
     quiet = count == 1 or not sys.stderr.isatty()
     with Progress(console=err(), transient=True, disable=quiet) as bar:
         task = bar.add_task("sending", total=count)
-        for pair in _attempts(make, count, timeout):
+        for pair in _attempts(make, count):
             sent.append(pair)
             bar.advance(task)
+    return _report(sent, as_json=as_json)
+
+
+def _send_at_once(source: Source, events: list[tuple[str, str]], *, as_json: bool) -> int:
+    requests = [source.request(*event) for event in events]
+    with sending() as post:
+        completed = post.post(requests)
+    return _report(list(zip(requests, completed, strict=True)), as_json=as_json)
+
+
+def _report(sent: list[tuple[Outbound, Completed]], *, as_json: bool) -> int:
     failed = [pair for pair in sent if not _succeeded(pair[1])]
     if as_json:
         print_json(
@@ -228,28 +265,17 @@ def _send(make: Callable[[], Outbound], count: int, timeout: float, *, as_json: 
         )
     else:
         _show(*(failed or sent)[0])
-        if count > 1:
+        if len(sent) > 1:
             _summary([c for _, c in sent], len(failed))
     return 1 if failed else 0
 
 
-def _attempts(
-    make: Callable[[], Outbound], count: int, timeout: float
-) -> Iterator[tuple[Outbound, Completed]]:
+def _attempts(make: Callable[[], Outbound], count: int) -> Iterator[tuple[Outbound, Completed]]:
     """Send one after the other: what a receiver does with many at once is not the question here."""
-    answers: queue.Queue[list[Completed]] = queue.Queue()
-    sender = CurlSender(
-        allow=EVERYWHERE,
-        on_completed=answers.put,
-        user_agent=f"hookline/{__version__}",
-    )
-    try:
+    with sending() as post:
         for _ in range(count):
             request = make()
-            sender.post([(None, request)])
-            yield request, answers.get(timeout=timeout + 10)[0]
-    finally:
-        sender.close()
+            yield request, post.post([request])[0]
 
 
 def _succeeded(completed: Completed) -> bool:
@@ -270,8 +296,8 @@ def _answer(completed: Completed) -> dict[str, Any]:
     return {
         "outcome": count(outcome).value,
         "status": outcome.status if isinstance(outcome, Answered) else None,
-        "detail": _detail(completed),
-        "advice": _advice(completed),
+        "detail": detail(completed.outcome),
+        "advice": advice(completed.outcome),
         "address": completed.address,
         "timings_us": completed.timings._asdict(),
         "response": {
@@ -282,54 +308,6 @@ def _answer(completed: Completed) -> dict[str, Any]:
     }
 
 
-def _detail(completed: Completed) -> str:
-    match completed.outcome:
-        case Answered(status):
-            return f"answered {status}"
-        case Unanswered(reason, text):
-            return f"{reason.value}: {text}"
-        case Blocked(address, rule):
-            return f"{address} is blocked: {rule}"
-
-
-def _advice(completed: Completed) -> str:
-    match completed.outcome:
-        case Answered(status):
-            return _advice_on_status(status)
-        case Unanswered(reason, _):
-            return _ADVICE.get(reason, "")
-        case Blocked():
-            return "Name another address."
-
-
-_ADVICE: Final = {
-    Reason.REFUSED: "Is it running? Nothing listens there, or a firewall refuses.",
-    Reason.SLOW: "Answer within the timeout (1 s is the documented one): store the webhook, "
-    "answer, and work on it afterwards. --timeout allows more for a trial.",
-    Reason.DNS: "The name is not known here: check its spelling.",
-    Reason.TLS: "The certificate or the TLS set-up of the receiver is not right.",
-    Reason.RESET: "The receiver closed the connection before it answered: look at its log.",
-    Reason.MALFORMED: "What answers there does not speak HTTP: check the port.",
-}
-
-
-def _advice_on_status(status: int) -> str:
-    if status < 300:
-        return ""
-    if status < 400:
-        return "Redirects are never followed: name the URL that it redirects to."
-    if status in (401, 403):
-        return (
-            "If the receiver checks signatures, let it keep the raw body and the header, and run: "
-            "hookline verify"
-        )
-    if status in (404, 405):
-        return "Check the path: the receiver takes no POST there."
-    if status == 413:
-        return "The receiver's limit for bodies is too small."
-    return "Look at the receiver's log." if status >= 500 else ""
-
-
 def _show(request: Outbound, completed: Completed) -> None:
     console = out()
     console.print(Text(f"POST {harmless(request.url)}", style=TITLE), soft_wrap=True)
@@ -338,10 +316,10 @@ def _show(request: Outbound, completed: Completed) -> None:
     console.print()
     style = GOOD if _succeeded(completed) else BAD
     taken = Text(f"  {completed.timings.total / 1000:.1f} ms", style=DIM)
-    console.print(cell(_detail(completed), style) + taken, soft_wrap=True)
+    console.print(cell(detail(completed.outcome), style) + taken, soft_wrap=True)
     _show_body(completed)
-    if advice := _advice(completed):
-        err().print(Text("hint: ", style=WARN) + Text(advice), soft_wrap=True)
+    if hint := advice(completed.outcome):
+        err().print(Text("hint: ", style=WARN) + Text(hint), soft_wrap=True)
 
 
 def _show_body(completed: Completed) -> None:
@@ -360,5 +338,8 @@ def _summary(completed: list[Completed], failed: int) -> None:
         f"median {statistics.median(times):.1f} ms, slowest {slowest:.1f} ms"
     )
     out().print(text, style=BAD if failed else GOOD)
+    ways = Counter(detail(each.outcome) for each in completed)
+    for words, number in ways.most_common(SHOWN_LINES) if len(ways) > 1 else ():
+        out().print(cell(f"{number:>6} {words}"), soft_wrap=True)
     if failed:
         out().print("shown above: the first that failed", style=DIM)

@@ -1,4 +1,4 @@
-"""For those who receive webhooks: verify, tell duplicates, find out why a signature fails.
+"""For those who receive webhooks: verify, handle, tell duplicates, find out why a signature fails.
 
 From Hookline, from the real system, from GitHub, Stripe, Slack, Shopify, or any sender of Standard
 Webhooks. Standard library only; nothing else is imported, whatever else is installed.
@@ -13,6 +13,7 @@ Webhooks. Standard library only; nothing else is imported, whatever else is inst
     401 signature-mismatch
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hookline.receive.data import (
@@ -47,7 +48,9 @@ from hookline.receive.verifying import verify
 from hookline.receive.webhook import Webhook
 
 if TYPE_CHECKING:
+    from hookline.receive.answering import Taken
     from hookline.receive.explaining import explain
+    from hookline.receive.receiver import Receiver
 
 __all__ = [
     "GITHUB",
@@ -69,9 +72,11 @@ __all__ = [
     "IssueData",
     "MetricAlertData",
     "PreprodArtifactData",
+    "Receiver",
     "SQLite",
     "Scheme",
     "SeerData",
+    "Taken",
     "Webhook",
     "WebhookError",
     "explain",
@@ -82,10 +87,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Only when it is asked for: what explains loads more than all that verifies.
-    if name == "explain":
-        from hookline.receive.explaining import explain  # noqa: PLC0415
+# Only when they are asked for: each loads more than all that verifies.
+_LATER = {
+    "Receiver": "hookline.receive.receiver",
+    "Taken": "hookline.receive.answering",
+    "explain": "hookline.receive.explaining",
+}
 
-        return explain
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
