@@ -1,10 +1,14 @@
 """``hookline verify``: a match, or the mistake by name."""
 
 import json
+import time
 
 import pytest
 
 from hookline.core.signing import sign
+from hookline.receive import GITHUB, STRIPE, names, scheme_named
+from hookline.receive.testing import SECRET as KEY
+from hookline.receive.testing import signed_request
 
 SECRET = "northwind-secret"
 BODY = '{"action":"created","data":{"é":100,"b":[1,2]}}'.encode()
@@ -102,3 +106,79 @@ def test_wrong_use_is_exit_code_2(call, arguments, words):
     result = call("verify", *arguments)
     assert result.code == 2
     assert words in result.err
+
+
+# --- other senders ------------------------------------------------------
+
+NOW = int(time.time())
+
+
+@pytest.fixture
+def verify_request(call, tmp_path):
+    """Verify a request by its header lines."""
+
+    def verify_it(body: bytes, headers: dict[str, str], *flags: str, secret: str = SECRET):
+        (tmp_path / "body").write_bytes(body)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        (tmp_path / "headers").write_text("POST /hook HTTP/1.1\r\n" + lines, newline="")
+        files = ("--headers", str(tmp_path / "headers"), str(tmp_path / "body"))
+        result = call("verify", "--secret", secret, *flags, "--json", *files)
+        return result.code, json.loads(result.out)
+
+    return verify_it
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_scheme_by_its_headers(verify_request, name):
+    """A genuine request of each sender matches; changed by a newline, that is found."""
+    body, headers = signed_request(KEY, scheme=scheme_named(name), data={"id": 1})
+    code, told = verify_request(body, headers, "--scheme", name, secret=KEY)
+    assert (code, told["cause"], told["scheme"]) == (0, "match", name)
+    code, told = verify_request(body + b"\n", headers, "--scheme", name, secret=KEY)
+    assert (code, told["cause"]) == (1, "body-newline-added")
+
+
+def test_a_request_that_is_too_old(verify_request):
+    """The signature is right and the time is not: both are told, and the limit can be lifted."""
+    body, headers = signed_request(KEY, scheme=STRIPE, now=NOW - 10_000)
+    code, told = verify_request(body, headers, "--scheme", "stripe", secret=KEY)
+    assert (code, told["cause"]) == (1, "timestamp-too-old")
+    assert told["explanation"].startswith("The signature is right, but it was sent 10,0")
+    flags = ("--scheme", "stripe", "--max-age", "inf")
+    assert verify_request(body, headers, *flags, secret=KEY)[0] == 0
+    body, headers = signed_request(SECRET, now=NOW - 10_000)
+    assert verify_request(body, headers)[0] == 0
+    assert verify_request(body, headers, "--max-age", "60")[1]["cause"] == "timestamp-too-old"
+
+
+def test_another_senders_headers(verify_request):
+    """Whoever forgot the scheme is told which one it is."""
+    body, headers = signed_request(SECRET, scheme=GITHUB)
+    code, told = verify_request(body, headers)
+    assert (code, told["cause"]) == (1, "other-scheme")
+    assert told["hint"] == "That is how GitHub signs: use the scheme github."
+
+
+def test_an_old_secret(verify_request, tmp_path):
+    """A signature by the secret before is recognised, from a flag or a file."""
+    body, headers = signed_request("before")
+    code, told = verify_request(body, headers, "--old-secret", "before")
+    assert (code, told["cause"], told["secret_index"]) == (1, "secret-old", 1)
+    (tmp_path / "old").write_text("before\n")
+    assert verify_request(body, headers, "--old-secret-file", str(tmp_path / "old"))[1][
+        "cause"
+    ] == ("secret-old")
+
+
+def test_a_signature_by_itself(call, tmp_path):
+    """Where only the body is signed the signature is enough; elsewhere the headers are needed."""
+    (tmp_path / "body").write_bytes(BODY)
+    github = signed_request(SECRET, scheme=GITHUB, body=BODY).headers["X-Hub-Signature-256"]
+    flags = ("--secret", SECRET, str(tmp_path / "body"))
+    assert call("verify", "--scheme", "github", "--signature", github, *flags).code == 0
+    upper = call("verify", "--scheme", "github", "--signature", github[7:], *flags)
+    assert (upper.code, "signature-prefix-missing" in upper.text) == (1, True)
+    result = call("verify", "--scheme", "slack", "--signature", "v0=00", *flags)
+    assert (result.code, "signs more than the body" in result.err) == (2, True)
+    result = call("verify", "--scheme", "gitub", "--signature", "00", *flags)
+    assert (result.code, "Did you mean github?" in result.err) == (2, True)

@@ -12,12 +12,16 @@ ALL = [
     mistakes.reserialised("body-python-default", "json.dumps"),
     mistakes.other_algorithm("sha1", proved=True),
     mistakes.wrong_length(63),
+    mistakes.missing("Sentry-Hook-Signature"),
+    mistakes.with_prefix(""),
+    mistakes.prefix_lost("sha256="),
+    mistakes.other_charset("written as UTF-16"),
 ]
 
 
 def test_every_cause_is_there_once() -> None:
     """No two mistakes share a cause, an explanation or a hint."""
-    assert len(ALL) == 21
+    assert len(ALL) == 28
     for texts in zip(*((m.cause, m.explanation, m.hint) for m in ALL), strict=True):
         assert len(set(texts)) == len(ALL)
 

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from hookline.core.errors import UsageError
 
-__all__ = ["SecretFileFlag", "SecretFlag", "gather_secrets"]
+__all__ = ["SecretFileFlag", "SecretFlag", "gather_secrets", "read_secrets"]
 
 VARIABLE: Final = "WEBHOOK_SECRET"
 
@@ -38,18 +38,28 @@ def gather_secrets(texts: list[str] | None, files: list[Path] | None) -> list[st
     Raises:
         UsageError: there is none, or a file cannot be read.
     """
-    secrets = [*(texts or ()), *(_read(path) for path in files or ())]
+    secrets = read_secrets(texts, files)
     if not secrets and os.environ.get(VARIABLE):
         secrets = [os.environ[VARIABLE]]
-    if not all(secrets):
-        raise UsageError(
-            "empty-secret", "a secret is empty", "give the integration's client secret"
-        )
     if not secrets:
         raise UsageError(
             "missing-secret",
             "there is no client secret",
             f"give --secret, or better --secret-file, or the variable {VARIABLE}",
+        )
+    return secrets
+
+
+def read_secrets(texts: list[str] | None, files: list[Path] | None) -> list[str]:
+    """The secrets of a pair of flags, which may be none.
+
+    Raises:
+        UsageError: one is empty, or a file cannot be read.
+    """
+    secrets = [*(texts or ()), *(_read(path) for path in files or ())]
+    if not all(secrets):
+        raise UsageError(
+            "empty-secret", "a secret is empty", "give the integration's client secret"
         )
     return secrets
 

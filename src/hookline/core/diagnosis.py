@@ -2,10 +2,10 @@
 
 Theory. Bytes, secret and signature do not fit. Nearly always somebody made one of a small number of
 mistakes: the JSON was parsed and written again, a newline came along, the secret was decoded. Each
-mistake is a *guess*: what the signed bytes, or the key, would have been. If the HMAC of a guess is
-the given signature, the guess is proved, not likely. A guess at the body and one at the secret are
-also tried together; so are the ways of spelling a signature, which cost nothing. The number of
-guesses is bounded, and so is what a compressed body may unfold to.
+mistake is a *guess*: what the signed bytes, or the key, would have been (``core.guesses``). If the HMAC
+of a guess is the given signature, the guess is proved, not likely. A guess at the body and one at the
+secret are also tried together; so are the ways of spelling a signature, which cost nothing. The number
+of guesses is bounded, and so is what a compressed body may unfold to.
 
 The mistakes and their texts stand in ``core.mistakes``; where several are needed, their causes are
 joined: ``secret-hex-decoded-and-body-sorted-keys``.
@@ -13,34 +13,43 @@ joined: ``secret-hex-decoded-and-body-sorted-keys``.
 Rule: neither a secret nor a right signature ever stands in a result; results are shown and logged.
 """
 
-import base64
 import hmac
-import json
 import re
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final
+from typing import Final, Literal
 
 from hookline.core import mistakes
-from hookline.core.errors import HooklineError
+from hookline.core.guesses import (
+    HEX,
+    MAX_INFLATED,
+    Guess,
+    decoded,
+    guess_bodies,
+    guess_keys,
+    key_of,
+)
+from hookline.core.headers import SIGNATURE
 from hookline.core.mistakes import Mistake
-from hookline.core.signing import matches
+from hookline.core.spellings import PYTHON_SPELLINGS, SPELLINGS, Reserialiser
 
-__all__ = ["PYTHON_SPELLINGS", "Diagnosis", "Reserialiser", "diagnose"]
+__all__ = [
+    "DOCUMENTED",
+    "MAX_INFLATED",
+    "PYTHON_SPELLINGS",
+    "SPELLINGS",
+    "Diagnosis",
+    "Reserialiser",
+    "Signing",
+    "diagnose",
+]
 
-Reserialiser = tuple[str, str, Callable[[bytes], bytes]]
-"""A cause, who writes like that (continuing "as ... writes it"), and how the body then looks."""
-
-MAX_INFLATED: Final = 8 * 1024 * 1024
 MAX_SECRETS: Final = 8
 """Guesses are made with so many secrets; more than two are valid at a time only by mistake."""
 
-_BOM = b"\xef\xbb\xbf"
-_HEX = re.compile(r"[0-9a-fA-F]+")
-_PREFIX = re.compile(r"(?:hmac-)?sha[0-9]{1,3}=", re.IGNORECASE)
-_ALGORITHMS: Final = {40: "sha1", 96: "sha384", 128: "sha512"}
+_PREFIX = re.compile(r"(?:hmac-)?(?:sha[0-9]{1,3}|v[0-9]{1,2}a?)[=,]", re.IGNORECASE)
+_ALGORITHMS: Final = {"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +57,11 @@ class Diagnosis:
     """What is wrong with a signature, or that nothing is.
 
     Args:
-        matches: the signature is the documented one; every cause but ``match`` means False.
+        matches: the signature is the right one; every cause but ``match`` means False.
         cause: stable name of the mistake, kebab-case.
         explanation: what was found, in a sentence.
         hint: what the receiver has to change.
-        secret_index: which of the secrets was meant, if that is known.
+        secret_index: which of the secrets was meant, if that is known; old ones count on.
     """
 
     matches: bool
@@ -63,56 +72,45 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True)
-class _Guess:
-    """Bytes that may have been signed, or a key that may have been used."""
+class Signing:
+    """How a sender signs, as far as guesses need it.
 
-    mistake: Mistake | None
-    value: bytes
+    Args:
+        header: the header that carries the signature.
+        algorithm: sha1, sha256, sha384 or sha512.
+        encoding: how the digest is spelt.
+        prefix: what stands before the digest.
+        before: what is signed in front of the body, such as a time.
+        encoded_key: the key is what the secret spells in base64, not its characters.
+    """
+
+    header: str = SIGNATURE
+    algorithm: str = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    prefix: str = ""
+    before: bytes = b""
+    encoded_key: bool = False
+
+    @property
+    def digest_bytes(self) -> int:
+        """The length of a digest."""
+        return _ALGORITHMS[self.algorithm]
+
+    def digest(self, key: bytes, body: bytes) -> bytes:
+        """The right digest."""
+        return hmac.digest(key, self.before + body, self.algorithm)
+
+    def spelt(self, digest: bytes) -> str:
+        """A digest as it stands in the header."""
+        text = digest.hex() if self.encoding == "hex" else b64encode(digest).decode()
+        return self.prefix + text
+
+    def key(self, secret: str) -> bytes | None:
+        """The right key; None where the secret spells none."""
+        return decoded(secret) if self.encoded_key else key_of(secret)
 
 
-def _respell(body: bytes, **spelling: Any) -> bytes:
-    return json.dumps(json.loads(body), **spelling).encode()
-
-
-def _spelling(cause: str, writer: str, **spelling: Any) -> Reserialiser:
-    return cause, writer, partial(_respell, **spelling)
-
-
-_COMPACT = (",", ":")
-
-PYTHON_SPELLINGS: Final[tuple[Reserialiser, ...]] = (
-    _spelling("body-compact-ascii", 'json.dumps with separators=(",", ":")', separators=_COMPACT),
-    _spelling(
-        "body-compact-utf8",
-        'json.dumps with separators=(",", ":") and ensure_ascii=False',
-        separators=_COMPACT,
-        ensure_ascii=False,
-    ),
-    _spelling("body-python-default", "json.dumps without further arguments"),
-    _spelling("body-python-utf8", "json.dumps with ensure_ascii=False", ensure_ascii=False),
-    *(
-        _spelling(
-            "body-sorted-keys",
-            "a serialiser that sorts keys",
-            sort_keys=True,
-            separators=separators,
-            ensure_ascii=ensure_ascii,
-        )
-        for separators in (_COMPACT, None)
-        for ensure_ascii in (True, False)
-    ),
-    *(
-        _spelling(
-            "body-pretty-printed",
-            f"a pretty-printer with {indent} blanks of indentation",
-            indent=indent,
-            ensure_ascii=ensure_ascii,
-        )
-        for indent in (2, 4)
-        for ensure_ascii in (False, True)
-    ),
-)
-"""What Python's json makes of a body that was parsed and written again."""
+DOCUMENTED: Final = Signing()
 
 
 def diagnose(
@@ -121,6 +119,8 @@ def diagnose(
     secrets: Sequence[str],
     *,
     reserialisers: Sequence[Reserialiser] = PYTHON_SPELLINGS,
+    old_secrets: Sequence[str] = (),
+    signing: Signing = DOCUMENTED,
 ) -> Diagnosis:
     """Say whether a signature is right, and if not, which mistake explains it.
 
@@ -133,6 +133,8 @@ def diagnose(
         secrets: the secrets that may have been used, the likeliest first.
         reserialisers: ways of writing the JSON again; one that raises HooklineError, ValueError
             or RecursionError does not apply.
+        old_secrets: secrets that were valid before.
+        signing: how the sender signs.
 
     >>> from hookline.core.signing import sign
     >>> genuine = sign("northwind-secret", b'{"action":"created"}')
@@ -140,29 +142,62 @@ def diagnose(
     'body-compact-ascii'
     """
     for index, secret in enumerate(secrets):
-        if matches(secret, body, signature):
+        if _matches(signing, secret, body, signature):
             return Diagnosis(True, "match", "The signature is right for these bytes.", "", index)
-    misspelt, digest = _read_signature(signature)
-    if not secrets:
+    misspelt, digest = _read_signature(signature, signing)
+    if not secrets and not old_secrets:
         return _result([mistakes.NO_SECRET], None)
-    if len(digest) != 32:
-        return _wrong_size(misspelt, digest, body, secrets)
-    return _search(misspelt, digest, _body_guesses(body, reserialisers), secrets)
+    if len(digest) != signing.digest_bytes:
+        return _wrong_size(misspelt, digest, body, secrets, signing)
+    keys = _keys(secrets, old_secrets, signing)
+    return _search(misspelt, digest, guess_bodies(body, reserialisers), keys, signing)
+
+
+def _matches(signing: Signing, secret: str, body: bytes, signature: str) -> bool:
+    key = signing.key(secret)
+    if key is None:
+        return False
+    right = signing.spelt(signing.digest(key, body))
+    return hmac.compare_digest(right.encode(), signature.encode("utf-8", "surrogatepass"))
+
+
+def _keys(
+    secrets: Sequence[str], old_secrets: Sequence[str], signing: Signing
+) -> list[tuple[int, Guess]]:
+    keys = [
+        (index, guess)
+        for index, secret in enumerate(secrets[:MAX_SECRETS])
+        for guess in guess_keys(secret, encoded=signing.encoded_key)
+    ]
+    for index, secret in enumerate(old_secrets[:MAX_SECRETS], start=len(secrets)):
+        key = signing.key(secret)
+        if key is not None:
+            keys.append((index, Guess(mistakes.SECRET_OLD, key)))
+    return keys
 
 
 def _search(
-    misspelt: list[Mistake], digest: bytes, bodies: list[_Guess], secrets: Sequence[str]
+    misspelt: list[Mistake],
+    digest: bytes,
+    bodies: list[Guess],
+    keys: list[tuple[int, Guess]],
+    signing: Signing,
 ) -> Diagnosis:
     """Try every guess, those with fewer mistakes first."""
-    keys = [(i, k) for i, secret in enumerate(secrets[:MAX_SECRETS]) for k in _key_guesses(secret)]
     for count in (0, 1, 2):
         for index, key in keys:
             for guess in bodies:
                 made = [m for m in (key.mistake, guess.mistake) if m]
                 if len(made) != count:
                     continue
-                if hmac.compare_digest(hmac.digest(key.value, guess.value, "sha256"), digest):
+                if hmac.compare_digest(signing.digest(key.value, guess.value), digest):
                     return _result([*misspelt, *made], index)
+    if signing.before:
+        for index, key in keys:
+            alone = hmac.digest(key.value, bodies[0].value, signing.algorithm)
+            if hmac.compare_digest(alone, digest):
+                made = [m for m in (key.mistake, mistakes.BODY_ALONE) if m]
+                return _result([*misspelt, *made], index)
     return _result([mistakes.UNEXPLAINED], None)
 
 
@@ -176,99 +211,61 @@ def _result(made: Sequence[Mistake], index: int | None) -> Diagnosis:
     )
 
 
-def _read_signature(signature: str) -> tuple[list[Mistake], bytes]:
+def _read_signature(signature: str, signing: Signing) -> tuple[list[Mistake], bytes]:
     """Read a digest from any spelling; it is empty if there is none to read."""
     misspelt = []
     text = signature.strip()
     if not text:
-        return [mistakes.MISSING], b""
+        return [mistakes.missing(signing.header)], b""
     if text != signature:
         misspelt.append(mistakes.BLANKS)
-    if prefix := _PREFIX.match(text):
-        misspelt.append(mistakes.WITH_PREFIX)
+    if signing.prefix and text.startswith(signing.prefix):
+        text = text.removeprefix(signing.prefix)
+    elif prefix := _PREFIX.match(text):
+        misspelt.append(mistakes.with_prefix(signing.prefix))
         text = text[prefix.end() :]
-    if not _HEX.fullmatch(text):
+    elif signing.prefix:
+        misspelt.append(mistakes.prefix_lost(signing.prefix))
+    if signing.encoding == "base64":
+        return _read_base64(text, misspelt)
+    return _read_hex(text, misspelt, signing)
+
+
+def _read_base64(text: str, misspelt: list[Mistake]) -> tuple[list[Mistake], bytes]:
+    # A digest's base64 has 44 characters or more, and its hex is no base64 of a digest's length.
+    if HEX.fullmatch(text) and len(text) // 2 in _ALGORITHMS.values() and len(text) % 2 == 0:
+        return [*misspelt, mistakes.NOT_BASE64], bytes.fromhex(text)
+    try:
+        return misspelt, b64decode(text.encode("ascii"), validate=True)
+    except ValueError:
+        return [mistakes.NOT_BASE64], b""
+
+
+def _read_hex(text: str, misspelt: list[Mistake], signing: Signing) -> tuple[list[Mistake], bytes]:
+    if not HEX.fullmatch(text):
         return [mistakes.NOT_HEX], b""
     if text != text.lower():
         misspelt.append(mistakes.UPPER_CASE)
     if len(text) % 2:
-        return [mistakes.wrong_length(len(text))], b""
+        return [mistakes.wrong_length(len(text), signing.header, signing.digest_bytes * 2)], b""
     return misspelt, bytes.fromhex(text)
 
 
 def _wrong_size(
-    misspelt: list[Mistake], digest: bytes, body: bytes, secrets: Sequence[str]
+    misspelt: list[Mistake], digest: bytes, body: bytes, secrets: Sequence[str], signing: Signing
 ) -> Diagnosis:
     if not digest:
         return _result(misspelt, None)
-    digits = len(digest) * 2
-    algorithm = _ALGORITHMS.get(digits)
-    if algorithm is None:
-        return _result([mistakes.wrong_length(digits)], None)
+    other = next((name for name, size in _ALGORITHMS.items() if size == len(digest)), None)
+    if other is None:
+        length = mistakes.wrong_length(len(digest) * 2, signing.header, signing.digest_bytes * 2)
+        return _result([length], None)
+    wanted = signing.algorithm
     for index, secret in enumerate(secrets[:MAX_SECRETS]):
-        if hmac.compare_digest(hmac.digest(_key(secret), body, algorithm), digest):
-            return _result([*misspelt, mistakes.other_algorithm(algorithm, proved=True)], index)
-    return _result([*misspelt, mistakes.other_algorithm(algorithm, proved=False)], None)
-
-
-def _key(secret: str) -> bytes:
-    return secret.encode("utf-8", "surrogatepass")
-
-
-def _key_guesses(secret: str) -> Iterator[_Guess]:
-    yield _Guess(None, _key(secret))
-    bare = secret.strip().strip("\"'")
-    if bare != secret:
-        yield _Guess(mistakes.SECRET_BLANKS, _key(bare))
-    yield _Guess(mistakes.SECRET_NEWLINE, _key(bare + "\n"))
-    yield _Guess(mistakes.SECRET_NEWLINE, _key(bare + "\r\n"))
-    if _HEX.fullmatch(bare) and len(bare) % 2 == 0:
-        yield _Guess(mistakes.SECRET_HEX, bytes.fromhex(bare))
-    try:
-        padded = bare.replace("-", "+").replace("_", "/") + "=" * (-len(bare) % 4)
-        yield _Guess(mistakes.SECRET_BASE64, base64.b64decode(padded, validate=True))
-    except ValueError:
-        return
-
-
-def _body_guesses(body: bytes, reserialisers: Sequence[Reserialiser]) -> list[_Guess]:
-    guesses = [_Guess(None, body), *_framing_guesses(body)]
-    for cause, writer, write in reserialisers:
-        try:
-            guesses.append(_Guess(mistakes.reserialised(cause, writer), write(body)))
-        except (HooklineError, ValueError, RecursionError):
-            continue
-    # Two guesses at the same bytes: the first one names the mistake, the second would cost an HMAC.
-    distinct: dict[bytes, _Guess] = {}
-    for guess in guesses:
-        distinct.setdefault(guess.value, guess)
-    return list(distinct.values())
-
-
-def _framing_guesses(body: bytes) -> Iterator[_Guess]:
-    """Guess at what happens to bytes whose JSON nobody touched."""
-    if body.endswith(b"\n"):
-        yield _Guess(mistakes.NEWLINE_ADDED, body.removesuffix(b"\n"))
-        yield _Guess(mistakes.NEWLINE_ADDED, body.removesuffix(b"\n").removesuffix(b"\r"))
-    yield _Guess(mistakes.NEWLINE_REMOVED, body + b"\n")
-    yield _Guess(mistakes.NEWLINE_REMOVED, body + b"\r\n")
-    if body.startswith(_BOM):
-        yield _Guess(mistakes.BOM_ADDED, body.removeprefix(_BOM))
-    yield _Guess(mistakes.BOM_REMOVED, _BOM + body)
-    unread = mistakes.EMPTY if body.strip() in {b"", b"{}"} else mistakes.UNREAD
-    yield _Guess(unread, b"")
-    yield _Guess(unread, b"{}")
-    if body.startswith((b"\x1f\x8b", b"\x78")):
-        inflated = _inflate(body)
-        if inflated is not None:
-            yield _Guess(mistakes.COMPRESSED, inflated)
-
-
-def _inflate(body: bytes) -> bytes | None:
-    # 32 + 15: gzip or zlib, told apart by their first bytes, with the largest window.
-    stream = zlib.decompressobj(wbits=47)
-    try:
-        plain = stream.decompress(body, MAX_INFLATED)
-    except zlib.error:
-        return None
-    return plain if stream.eof else None
+        key = signing.key(secret)
+        if key is not None and hmac.compare_digest(
+            hmac.digest(key, signing.before + body, other), digest
+        ):
+            made = mistakes.other_algorithm(other, wanted, proved=True)
+            return _result([*misspelt, made], index)
+    return _result([*misspelt, mistakes.other_algorithm(other, wanted, proved=False)], None)

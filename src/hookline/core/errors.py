@@ -20,8 +20,6 @@ says what to do, and, for a document, ``where``: a JSON Pointer (RFC 6901) to th
 Trouble at a receiver is no error: it is an outcome, a value (``core.outcome``).
 """
 
-from typing import ClassVar
-
 __all__ = [
     "Conflict",
     "Forbidden",
@@ -48,7 +46,7 @@ class HooklineError(Exception):
         where: JSON Pointer into the document that was refused; ``""`` is the whole of it.
     """
 
-    status: ClassVar[int] = 500
+    status: int = 500
 
     def __init__(self, code: str, message: str, hint: str = "", *, where: str | None = None):
         super().__init__(message)

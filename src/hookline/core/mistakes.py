@@ -7,28 +7,38 @@ what was proved; a hint tells the receiver what to write instead, by the names o
 from dataclasses import dataclass
 from typing import Final
 
+from hookline.core.headers import SIGNATURE
+
 __all__ = [
     "BLANKS",
+    "BODY_ALONE",
     "BOM_ADDED",
     "BOM_REMOVED",
     "COMPRESSED",
     "EMPTY",
-    "MISSING",
     "NEWLINE_ADDED",
     "NEWLINE_REMOVED",
+    "NOT_BASE64",
     "NOT_HEX",
     "NO_SECRET",
     "RAW_BYTES",
+    "SECRET_BASE64",
     "SECRET_BLANKS",
     "SECRET_HEX",
     "SECRET_NEWLINE",
+    "SECRET_OLD",
+    "SECRET_PREFIX_LOST",
+    "SECRET_UNDECODED",
     "UNEXPLAINED",
     "UNREAD",
     "UPPER_CASE",
-    "WITH_PREFIX",
     "Mistake",
+    "missing",
     "other_algorithm",
+    "other_charset",
+    "prefix_lost",
     "reserialised",
+    "with_prefix",
     "wrong_length",
 ]
 
@@ -64,12 +74,6 @@ NO_SECRET: Final = Mistake(
     "There is no secret to check the signature with.",
     "Give the client secret of the integration.",
 )
-MISSING: Final = Mistake(
-    "signature-missing",
-    "There is no signature.",
-    "Read the Sentry-Hook-Signature header; a proxy may drop headers, and some frameworks rename "
-    "them (HTTP_SENTRY_HOOK_SIGNATURE).",
-)
 NOT_HEX: Final = Mistake(
     "signature-not-hex",
     "The signature is no hexadecimal number.",
@@ -80,10 +84,11 @@ BLANKS: Final = Mistake(
     "Blanks or line breaks surround the signature.",
     "Strip the header value before comparing.",
 )
-WITH_PREFIX: Final = Mistake(
-    "signature-prefix",
-    "The signature carries a prefix such as sha256=, as other senders write it.",
-    "Compare the bare hex digits; the documented signature has no prefix.",
+NOT_BASE64: Final = Mistake(
+    "signature-not-base64",
+    "The signature is not the base64 of a digest.",
+    "Compare base64 with its padding, not hex or raw bytes: base64.b64encode(digest) or "
+    "digest('base64').",
 )
 UPPER_CASE: Final = Mistake(
     "signature-upper-case",
@@ -105,6 +110,22 @@ SECRET_HEX: Final = Mistake(
     "secret-hex-decoded",
     "The signature fits the secret decoded from hexadecimal.",
     "Use the secret as text, all its characters as they are, not bytes.fromhex(secret).",
+)
+SECRET_OLD: Final = Mistake(
+    "secret-old",
+    "The signature fits an old secret.",
+    "Give the old secret beside the new one while the sender changes from one to the other, and see "
+    "that the sender uses the new one.",
+)
+SECRET_UNDECODED: Final = Mistake(
+    "secret-not-decoded",
+    "The signature fits the characters of the secret instead of what they spell in base64.",
+    "Take whsec_ away and decode the rest from base64; those bytes are the key.",
+)
+SECRET_PREFIX_LOST: Final = Mistake(
+    "secret-prefix-removed",
+    "The signature fits the secret without its whsec_.",
+    "Use the whole secret as text, whsec_ and all, with this sender.",
 )
 SECRET_BASE64: Final = Mistake(
     "secret-base64-decoded",
@@ -150,6 +171,53 @@ COMPRESSED: Final = Mistake(
     "Compute the HMAC over the decompressed body; something on the way compressed it.",
 )
 
+BODY_ALONE: Final = Mistake(
+    "body-signed-alone",
+    "The signature fits the body alone; this sender signs the time in front of it too.",
+    "Sign what the sender's documentation says, the time (and id) before the body.",
+)
+
+
+def missing(header: str) -> Mistake:
+    """Say that there is no signature."""
+    cgi = f"HTTP_{header.upper().replace('-', '_')}"
+    return Mistake(
+        "signature-missing",
+        "There is no signature.",
+        f"Read the {header} header; a proxy may drop headers, and some frameworks rename them ({cgi}).",
+    )
+
+
+def with_prefix(wanted: str) -> Mistake:
+    """Say that something stands before the digest that should not be there."""
+    documented = "the documented signature has no prefix"
+    return Mistake(
+        "signature-prefix",
+        "The signature carries a prefix such as sha256=, as other senders write it.",
+        f"Compare {wanted} and the digest."
+        if wanted
+        else f"Compare the bare hex digits; {documented}.",
+    )
+
+
+def prefix_lost(wanted: str) -> Mistake:
+    """Say that what stands before this sender's digests is not there."""
+    return Mistake(
+        "signature-prefix-missing",
+        f"The {wanted} in front of the signature is missing.",
+        f"Compare the whole value of the header, {wanted} and the digest.",
+    )
+
+
+def other_charset(words: str) -> Mistake:
+    """Say that the character set was converted; ``words`` continue "the body ..."."""
+    return Mistake(
+        "body-charset",
+        f"The signature fits the body {words}.",
+        "Nothing may convert the body's characters: no text mode, no charset filter of a proxy, no "
+        f"decoding and encoding. {RAW_BYTES}.",
+    )
+
 
 def reserialised(cause: str, writer: str) -> Mistake:
     """Say that the JSON was written again, and by whom."""
@@ -161,7 +229,7 @@ def reserialised(cause: str, writer: str) -> Mistake:
     )
 
 
-def other_algorithm(algorithm: str, *, proved: bool) -> Mistake:
+def other_algorithm(algorithm: str, wanted: str = "sha256", *, proved: bool) -> Mistake:
     """Say that the digest is of another algorithm; ``proved`` means that its value fits, too."""
     name = f"HMAC-{algorithm.upper()}"
     found = (
@@ -172,15 +240,15 @@ def other_algorithm(algorithm: str, *, proved: bool) -> Mistake:
     return Mistake(
         "signature-other-algorithm",
         found,
-        'Use HMAC-SHA256: hmac.new(secret, body, hashlib.sha256) or createHmac("sha256", secret).',
+        f"Use HMAC-{wanted.upper()}: hmac.new(secret, body, hashlib.{wanted}) or "
+        f'createHmac("{wanted}", secret).',
     )
 
 
-def wrong_length(digits: int) -> Mistake:
+def wrong_length(digits: int, header: str = SIGNATURE, wanted: int = 64) -> Mistake:
     """Say that the digest is no digest of any algorithm that is in use."""
     return Mistake(
         "signature-wrong-length",
-        f"The signature has {digits} hex digits instead of 64.",
-        "Take the whole value of the Sentry-Hook-Signature header; a column, variable or copy may "
-        "have cut it.",
+        f"The signature has {digits} hex digits instead of {wanted}.",
+        f"Take the whole value of the {header} header; a column, variable or copy may have cut it.",
     )
