@@ -16,7 +16,9 @@ from hookline.store.postgres import database
 from hookline.store.postgres.listening import Listener
 from hookline.store.postgres.recording import Recorder
 from hookline.store.postgres.runner import Runner
+from hookline.store.postgres.ways import Ways
 from hookline.store.signals import Signal
+from hookline.store.sources import Sources
 from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
 from hookline.store.values import (
     AttemptBody,
@@ -69,6 +71,7 @@ class PostgresStore:
         self._runner = Runner(pools)
         self._listener = Listener(url)
         self._recorder = Recorder(self._record_together)
+        self.sources = Sources(Ways(self._runner))
         self._refused = False  # whether the last events could not be recorded
         self._to_vacuum = True  # what the last process erased may be there
 
