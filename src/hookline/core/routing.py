@@ -58,7 +58,9 @@ def _names(value: list[str] | None) -> tuple[str, ...] | None:
 
 
 def check_filter(
-    resources: Sequence[str] | None, actions: Sequence[str] | None, expression: str | None
+    resources: Sequence[str] | None = None,
+    actions: Sequence[str] | None = None,
+    expression: str | None = None,
 ) -> Filter | None:
     """The filter that these make; None where they ask for nothing. The expression is checked elsewhere.
 
