@@ -8,7 +8,7 @@ something of them changed: here before whoever changed it is answered, elsewhere
 import asyncio
 import hashlib
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
@@ -131,12 +131,15 @@ class Sources:
 
     # -- sources ----------------------------------------------------------------------------------
 
-    async def create(self, given: Mapping[str, Any], *, most_bytes: int) -> MadeSource:
+    async def create(
+        self, given: Mapping[str, Any], *, most_bytes: int, token: Secret | None = None
+    ) -> MadeSource:
         """Make a source.
 
         Args:
             given: name, organization, scheme (checked), secrets, and what else there is.
             most_bytes: the longest body that this server takes.
+            token: of its URL; None: a new one.
 
         Raises:
             Invalid: a field is against its rule.
@@ -144,7 +147,7 @@ class Sources:
         """
         name = check_name(given["name"])
         uuid = str(UUID(bytes=self._entropy(16), version=4))
-        token = self.new_token()
+        token = _token(self._entropy(TOKEN_BYTES)) if token is None else token
         now = self._clock()
         limit = given.get("max_body_bytes")
         new = NewSource(
@@ -203,13 +206,13 @@ class Sources:
 
     # -- tokens and secrets -----------------------------------------------------------------------
 
-    def new_token(self) -> Secret:
-        """A token that nobody can guess: 43 characters for a URL."""
-        return Secret(urlsafe_b64encode(self._entropy(TOKEN_BYTES)).decode().rstrip("="))
+    def token_of(self, slug: str) -> Secret:
+        """The token that a slug has with this database's key: for a URL that has to stay as it is."""
+        return _token(self._vault.derive(b"token of " + slug.encode()))
 
-    async def replace_token(self, slug: str, token: Secret | None = None) -> MadeSource:
+    async def replace_token(self, slug: str) -> MadeSource:
         """Give it another token; the URL before is unknown from now on. Raises ``NotFound``."""
-        token = self.new_token() if token is None else token
+        token = _token(self._entropy(TOKEN_BYTES))
         source = (await self.find(slug)).source
         digest = digest_of_token(token.reveal())
         await self._store.sources.replace_token(source.id, digest, self._clock())
@@ -252,8 +255,36 @@ class Sources:
         self._on_erased()
         await self._changed()
 
+    async def set_secrets(self, slug: str, secrets: Sequence[str]) -> None:
+        """Let it have these secrets and no others. Raises as ``add_secret`` does."""
+        kept = await self.find(slug)
+        opened = {each.id: self._text(each.sealed, kept.source.uuid) for each in kept.secrets}
+        unwanted = [number for number, text in opened.items() if text not in secrets]
+        count = len(opened)
+        for secret in secrets:
+            if secret in opened.values():
+                continue
+            if count == MOST_SECRETS and unwanted:
+                await self.drop_secret(slug, unwanted.pop(0))
+                count -= 1
+            await self.add_secret(slug, secret)
+            count += 1
+        for number in unwanted:
+            await self.drop_secret(slug, number)
+
+    def _text(self, sealed: bytes, uuid: str) -> str | None:
+        try:
+            return self._vault.open(sealed, bound_to=_owner(uuid)).reveal()
+        except SecretUnreadable:
+            return None
+
     def _seal(self, secret: str, uuid: str) -> bytes:
         return self._vault.seal(secret, bound_to=_owner(uuid))
+
+
+def _token(chance: bytes) -> Secret:
+    """32 bytes as 43 characters for a URL."""
+    return Secret(urlsafe_b64encode(chance).decode().rstrip("="))
 
 
 def _owner(uuid: str) -> bytes:
