@@ -26,7 +26,9 @@ from tests.flow.payloads import CONTRACT, contract_documents
 from tests.flow.processes import (
     DEADLINE_S,
     HERE,
+    KEY,
     Server,
+    answering,
     begin,
     serving,
     start,
@@ -348,3 +350,52 @@ async def publish_until(over: asyncio.Event, server: Server) -> list[float]:
             assert answer.status_code == 202, answer.text
             took.append(time.perf_counter() - began)
     return took
+
+
+# -- many nodes --------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def node(folder: Path, name: str, url: str, port: int) -> AsyncIterator[Server]:
+    """One of the processes that share a database."""
+    log = folder / f"{name}.log"
+    process = await start(
+        *("-m", "hookline", "serve", "--json"),
+        log=log,
+        HOOKLINE_DATABASE=url,
+        HOOKLINE_SECRET_KEY="ab" * 32,
+        HOOKLINE_PORT="0",
+        HOOKLINE_API_KEY=KEY,
+        HOOKLINE_ALLOW_ADDRESSES=f"127.0.0.1:{port}",
+    )
+    async with answering(process, log) as server:
+        yield server
+
+
+async def test_every_node_takes_what_any_of_them_was_told_of(tmp_path, postgres, database):
+    """On PostgreSQL: what comes in by a source of another node, and what is a duplicate there."""
+    (webhook,) = sample_webhooks(1)
+    async with app(tmp_path, 0) as made, contextlib.AsyncExitStack() as stack:
+        one, two = [
+            await stack.enter_async_context(node(tmp_path, name, postgres.url(database), made.port))
+            for name in ("one", "two")
+        ]
+        path = await connect(one, made.port, deduplicate="request-id")
+        async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE_S) as client:
+
+            async def post(server: Server) -> httpx.Response:
+                return await client.post(
+                    server.url + path, content=webhook.body, headers=list(webhook.headers)
+                )
+
+            while (answer := await post(two)).status_code == 404:  # until it has heard of it
+                await asyncio.sleep(0.01)
+            assert answer.json()["duplicate"] is False
+            assert (await post(one)).json() == answer.json() | {"duplicate": True}
+            await until(made.handled, "the webhook")
+            async with two.client() as admin:
+                assert (await admin.delete("/api/v1/sources/s")).status_code == 204
+            while (answer := await post(one)).status_code == 200:
+                await asyncio.sleep(0.01)
+            assert answer.status_code == 404
+        assert len(check_as_sent(made, [webhook])) == 1
