@@ -118,6 +118,7 @@ def test_an_old_secret(scheme: Scheme) -> None:
     error = refused(body, headers, scheme)
     found = error.explain(["whsec_QUJD", SECRET], old_secrets=[old])
     assert (found.cause, found.secret_index) == ("secret-old", 2)
+    assert error.explain(SECRET, old_secrets=old).cause == "secret-old"
     assert error.explain(SECRET).cause == "wrong-secret-or-altered-body"
 
 
@@ -208,6 +209,12 @@ def test_keys_and_versions_that_do_not_meet() -> None:
     assert explain(body, headers, WHPK, scheme=STANDARD, now=NOW).cause == (
         "wrong-secret-or-altered-body"
     )
+
+
+def test_a_secret_that_looks_like_a_public_key() -> None:
+    """Only in Standard Webhooks is ``whpk_`` a public key; elsewhere it is text like any other."""
+    body, headers = signed_request("whpk_ask me\n")
+    assert explain(body, headers, "whpk_ask me").cause == "secret-newline"
 
 
 def test_a_refusal_is_cheap(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import pytest
 from hookline import samples
 from hookline.core.canonical import encode, parse
 from hookline.receive import GITHUB, SENTRY_APP, STRIPE, plain_hmac, verify
-from hookline.receive.recording import MOST_BODY
+from hookline.receive.recording import IDLE_S, MOST_BODY
 from hookline.receive.testing import (
     INSTALLATION,
     SECRET,
@@ -44,6 +44,14 @@ def connect(receiver: RecordingReceiver) -> socket.socket:
     """Open a connection."""
     url = urlsplit(receiver.url)
     return socket.create_connection((url.hostname or "", url.port or 0), timeout=30)
+
+
+def ends(receiver: RecordingReceiver) -> bool:
+    """Whether it ends, long before an idle connection or an answer that is due in an hour would."""
+    ending = threading.Thread(target=receiver.__exit__, args=(None, None, None))
+    ending.start()
+    ending.join(IDLE_S / 2)
+    return not ending.is_alive()
 
 
 def raw(receiver: RecordingReceiver, request: bytes) -> bytes:
@@ -161,6 +169,7 @@ def test_a_connection_is_kept_for_the_next_request() -> None:
             connection.request("POST", url.path, request.body, request.headers)
             assert connection.getresponse().read() == b""
         assert len(receiver.wait_for(3)) == 3
+        assert ends(receiver)
     assert connection.sock.recv(1) == b""
     connection.close()
 
@@ -175,6 +184,7 @@ def test_a_slow_answer_does_not_hold_up_the_end() -> None:
         head = f"POST / HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
         open_.sendall(head.encode() + body)
         receiver.wait_for(1)
+        assert ends(receiver)
     assert open_.recv(1) == b""
     open_.close()
     assert threading.active_count() == before

@@ -223,9 +223,22 @@ async def test_a_bug_does_not_end_it(bench):
     assert [entry["event"] for entry in logged] == ["retention.failed"]
 
 
-async def test_keeping_for_ever_needs_no_sweep(bench):
-    """Nothing to do is done at once."""
-    await asyncio.wait_for(retention(bench, Keep(0, 0)).run(), 10)
+async def test_keeping_for_ever_deletes_nothing(bench):
+    """It goes on looking, for a store may have days to make ready, but no chunk is asked for."""
+    await bench.register()
+    await delivered(bench, 5)
+    rests = []
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        bench.clock.now += 1000 * DAY
+        if len(rests) == 3:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await retention(bench, Keep(0, 0), rest=rest).run()
+    assert rests == [SWEEP_EVERY_S] * 3
+    assert len(await ids(bench)) == 5
 
 
 async def test_a_sweep_goes_on_after_a_restart(bench, tmp_path):

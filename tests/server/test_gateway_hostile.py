@@ -301,6 +301,34 @@ def test_a_body_that_drips_in_has_a_deadline(live: Any, sender: Sender) -> None:
     assert (b"connection", b"close") in upload.said[0]["headers"]
 
 
+def test_who_is_let_in_is_asked_again_when_the_body_is_there(live: Any) -> None:
+    """A secret that was dropped, and a source that was deleted, while it came in let nothing in."""
+    sender = Sender(live, secrets=[SECRET, "the other one"])
+    url = f"/api/v1/sources/{sender.slug}"
+    route = Ingress(live.served.engine.gateway, Mask(), most_bytes=MIB)
+
+    async def begin() -> tuple[Upload, "asyncio.Task[None]"]:
+        upload = Upload(sender, [])
+        upload.chunks.put_nowait(upload.body)
+        task = asyncio.create_task(route(upload.scope, upload.receive, upload.send))
+        while not upload.chunks.empty():
+            await asyncio.sleep(0)
+        return upload, task
+
+    async def end(upload: Upload, task: "asyncio.Task[None]") -> int:
+        upload.chunks.put_nowait(b"")
+        await task
+        return upload.status
+
+    first = live.get(f"{url}/secrets")[0]["id"]
+    upload, task = live.run(begin)
+    live.ok(live.client.delete(f"{url}/secrets/{first}"), 204)
+    assert live.run(lambda: end(upload, task)) == 401
+    upload, task = live.run(begin)
+    live.ok(live.client.delete(url), 204)
+    assert live.run(lambda: end(upload, task)) == 404
+
+
 def test_all_bodies_together_have_a_bound(live: Any, sender: Sender) -> None:
     """Who comes when it is reached is asked to come again; when others are done, there is room."""
 

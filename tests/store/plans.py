@@ -62,6 +62,15 @@ class Plan:
         """The tables that were gone through from end to end."""
         return {node["Relation Name"] for node in self.nodes() if node["Node Type"] == "Seq Scan"}
 
+    @property
+    def tables(self) -> set[str]:
+        """The tables that were looked into; those that were left out while it ran are not in it."""
+        return {
+            node["Relation Name"]
+            for node in self.nodes()
+            if "Scan" in node["Node Type"] and "Relation Name" in node and node["Actual Loops"]
+        }
+
     def __str__(self) -> str:
         steps = [
             f"{node['Node Type']} {node.get('Index Name') or node.get('Relation Name', '')}"
@@ -76,9 +85,12 @@ LOOKED_AT = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Rec
 
 @contextlib.asynccontextmanager
 async def explained(
-    url: str, plan_cache_mode: str
+    url: str, plan_cache_mode: str, settings: dict[str, str] = database.WRITING
 ) -> AsyncIterator[tuple["asyncpg.Connection[asyncpg.Record]", list[Plan]]]:
-    """A session such as the store's writers have, and the plans of what is run in it, as they come."""
+    """A session such as the store's writers have, and the plans of what is run in it, as they come.
+
+    ``settings``: of another kind of session.
+    """
     plans: list[Plan] = []
 
     def heard(_connection: object, message: Any) -> None:
@@ -89,9 +101,7 @@ async def explained(
             if name is not None:
                 plans.append(Plan(name, told["Plan"]))
 
-    connection = await asyncpg.connect(
-        url, server_settings=database.WRITING, statement_cache_size=256
-    )
+    connection = await asyncpg.connect(url, server_settings=settings, statement_cache_size=256)
     try:
         await connection.execute("LOAD 'auto_explain'")
         for name, value in {**AUTO_EXPLAIN, "plan_cache_mode": plan_cache_mode}.items():
@@ -151,8 +161,8 @@ WHERE id IN (SELECT delivery_id FROM attempts)
 """
 NEVER_LOOKED_AT = """
 DO $$ BEGIN EXECUTE (
-    SELECT string_agg(format('ALTER TABLE hookline.%I SET (autovacuum_enabled = off)', tablename), ';')
-    FROM pg_tables WHERE schemaname = 'hookline'
+    SELECT string_agg(format('ALTER TABLE %s SET (autovacuum_enabled = off)', oid::regclass), ';')
+    FROM pg_class WHERE relnamespace = 'hookline'::regnamespace AND relkind = 'r'
 ); END $$
 """
 

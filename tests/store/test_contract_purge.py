@@ -1,50 +1,13 @@
 """What every store promises of deleting: only what is old goes, whole, and chunk by chunk."""
 
 import pytest
+from tests.store.aged import DAY, aged_event, finished, recorded, sweep
 
-from hookline.core.ids import uuid7
 from hookline.core.lifecycle import State
 from hookline.core.outcome import Counted
 from hookline.core.verdict import Delivered, Parked, ParkReason, RetryAt
 from hookline.store.upkeep import Ages
-from hookline.store.values import DeliveryFilter, NewDelivery
-
-DAY = 24 * 60 * 60 * 1_000_000
-
-
-def aged_event(world, *apps, at: int, **values):
-    """An event whose ids tell its age, as those of real ones do."""
-    event = world.event(*apps, at=at, **values)
-    deliveries = tuple(NewDelivery(uuid7(at, each.id[8:]), *each[1:]) for each in event.deliveries)
-    return event._replace(id=uuid7(at, event.id[8:]), deliveries=deliveries)
-
-
-async def recorded(world, *apps, at: int, **values):
-    event = aged_event(world, *apps, at=at, **values)
-    await world.record(event)
-    return event
-
-
-async def finished(world, *apps, at: int, verdict=None, **values):
-    """An event recorded, attempted and settled at one instant."""
-    event = await recorded(world, *apps, at=at, **values)
-    for leased in await world.leased(at=at):
-        assert await world.settle(leased, verdict or Delivered(), at=at)
-    return event
-
-
-async def sweep(store, ages: Ages, limit: int = 100) -> tuple[int, int, int, int]:
-    """Purge until the sweep is complete; how many attempts, deliveries, events and plans went."""
-    totals = [0, 0, 0, 0]
-    cursor: bytes | None = b""
-    for _ in range(10_000):
-        purged = await store.purge(ages, cursor, limit)
-        assert max(purged[1:]) <= limit
-        totals = [a + b for a, b in zip(totals, purged[1:], strict=True)]
-        cursor = purged.cursor
-        if cursor is None:
-            return tuple(totals)
-    raise AssertionError("the sweep does not end")
+from hookline.store.values import DeliveryFilter
 
 
 async def test_old_events_go_with_all_that_is_theirs(store, world):
@@ -153,6 +116,24 @@ async def test_a_delivery_that_was_replayed_lately_stays(store, world):
     assert await store.delivery(sister) is None
     assert len(await store.attempts(replayed)) == 2
     assert len(await store.events(event.id.hex(), None)) == 1
+
+
+async def test_a_sweep_that_turns_days_over_deletes_the_same(store, world):
+    """Whether attempts go by days or one by one: the old are gone, the young and the unfinished stay."""
+    app, held = await world.app(), await world.app()
+    await store.turn_over(Ages(None, None), world.START)
+    old = await finished(world, app, at=world.START)
+    waits = await finished(
+        world, held, at=world.START + DAY, verdict=RetryAt(world.START + 99 * DAY)
+    )
+    young = await finished(world, app, at=world.START + 3 * DAY)
+    ages = Ages(world.START + 3 * DAY - world.MINUTE, None)
+    turned = await store.turn_over(ages, world.START + 3 * DAY)
+    attempts, *others = await sweep(store, ages)
+    assert bool(attempts) != bool(turned.dropped)
+    assert others == [0, 0, 0]
+    kept = [len(await store.attempts(each.deliveries[0].id)) for each in (old, waits, young)]
+    assert kept == [0, 1, 1]
 
 
 async def test_parked_deliveries_are_final(store, world):

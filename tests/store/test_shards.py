@@ -13,6 +13,7 @@ import pytest
 from tests.store.conftest import MINUTE, START, App, World
 from tests.store.shards import BULK, Shards, key, naming_shards, spread
 
+from hookline.core.days import Day
 from hookline.core.lifecycle import State
 from hookline.core.outcome import Counted
 from hookline.core.unsubscribing import Rules
@@ -29,6 +30,7 @@ from hookline.store.values import (
     NewRecovery,
 )
 from hookline.store.verbs import (
+    days,
     lanes,
     leasing,
     log,
@@ -87,6 +89,7 @@ ACROSS: dict[str, dict[str, set[str]]] = {
         "to_sweep": LANES,
         "backlog": DELIVERIES,
         "newest_event": EVENTS,
+        "has_unfinished": DELIVERIES,
         "old_attempts": ATTEMPTS | DELIVERIES,
         "old_deliveries": DELIVERIES,
         "old_events": EVENTS | DELIVERIES,
@@ -276,6 +279,8 @@ def looking(shared: Shared) -> Verb[None]:
     yield from purge.purge(Ages(LATER, LATER), b"\1" + (twice - 1).to_bytes(16), 1)
     for table in range(3):
         yield from purge.purge(Ages(LATER, LATER), bytes([table]), 100)
+    yield from days.days_there()
+    yield from days.has_unfinished(Day(1))
 
 
 async def test_what_goes_beyond_a_shard_is_known(shared):

@@ -136,7 +136,7 @@ class WebhookError(HooklineError):
         self._evidence = evidence
 
     def explain(
-        self, secrets: "str | Sequence[str]", *, old_secrets: "Sequence[str]" = ()
+        self, secrets: "str | Sequence[str]", *, old_secrets: "str | Sequence[str]" = ()
     ) -> "Diagnosis":
         """Find out which mistake explains the error. Only for eyes that you trust, and by hand.
 

@@ -25,7 +25,7 @@ def explain(
     secrets: str | Sequence[str],
     *,
     scheme: Scheme = SENTRY,
-    old_secrets: Sequence[str] = (),
+    old_secrets: str | Sequence[str] = (),
     max_age_s: float | None = None,
     now: float | None = None,
 ) -> Diagnosis:
@@ -67,12 +67,13 @@ def explain_signature(
     secrets: str | Sequence[str],
     *,
     scheme: Scheme = SENTRY,
-    old_secrets: Sequence[str] = (),
+    old_secrets: str | Sequence[str] = (),
 ) -> Diagnosis:
     """The same for the signature alone: neither the age nor what the body says is looked at."""
     try:
         content, given, valid = raw_bytes(body), read_headers(headers), check_secrets(secrets)
-        return _signature(content, given, valid, old_secrets, scheme)
+        old = (old_secrets,) if isinstance(old_secrets, str) else old_secrets
+        return _signature(content, given, valid, old, scheme)
     except WebhookError as error:
         return unchecked(error)
 
@@ -153,7 +154,7 @@ def _guessed(
     scheme: Scheme,
 ) -> Diagnosis | None:
     """Guess; None where there is nothing to guess with."""
-    usable = [secret for secret in secrets if not secret.startswith(PUBLIC)]
+    usable = [secret for secret in secrets if _signs(scheme, secret)]
     if not usable:
         return _no_common_version(claim)
     found = None
@@ -163,7 +164,7 @@ def _guessed(
             signature,
             usable,
             reserialisers=SPELLINGS,
-            old_secrets=[secret for secret in old_secrets if not secret.startswith(PUBLIC)],
+            old_secrets=[secret for secret in old_secrets if _signs(scheme, secret)],
             signing=signing,
         )
         if found.cause != UNEXPLAINED.cause:
@@ -172,8 +173,13 @@ def _guessed(
         return found
     # The index counts those that could be used; the caller's list has others between them.
     given = [*secrets, *old_secrets]
-    counted = [index for index, secret in enumerate(given) if not secret.startswith(PUBLIC)]
+    counted = [index for index, secret in enumerate(given) if _signs(scheme, secret)]
     return replace(found, secret_index=counted[found.secret_index])
+
+
+def _signs(scheme: Scheme, secret: str) -> bool:
+    """Whether HMACs are made with it: a public key of Standard Webhooks makes none."""
+    return not (isinstance(scheme.form, StandardForm) and secret.startswith(PUBLIC))
 
 
 def _proves(scheme: Scheme, secret: str, claim: Claim, body: bytes) -> bool:

@@ -4,6 +4,9 @@ A sweep goes through the store chunk by chunk; each is one brief transaction, an
 is left to the others for several times as long as the chunk took. So a busy database slows retention
 down, never the other way round. A sweep remembers nothing: after a restart it begins anew, finds the
 beginning already gone, and goes on.
+
+Where the store keeps its days apart a sweep begins with these: old ones go whole, and the next ones are
+made ready, even if nothing is ever deleted.
 """
 
 import asyncio
@@ -74,8 +77,8 @@ class Retention:
         self._chunk_rows = chunk_rows
 
     async def run(self) -> None:
-        """Sweep for ever; returns only if everything is kept for ever."""
-        while self._keep.events_days or self._keep.attempts_days:
+        """Sweep for ever."""
+        while True:
             try:
                 if await self._is_ours():
                     await self.sweep()
@@ -97,8 +100,10 @@ class Retention:
 
     async def sweep(self) -> None:
         """Go through everything once."""
-        ages = self._keep.ages(self._clock())
-        cursor: bytes | None = b""
+        now = self._clock()
+        ages = self._keep.ages(now)
+        await self._turn_over(ages, now)
+        cursor: bytes | None = None if ages == Ages(None, None) else b""
         while cursor is not None:
             began = time.perf_counter()
             try:
@@ -110,3 +115,10 @@ class Retention:
             self._counts.swept(purged)
             cursor = purged.cursor
             await self._rest(max(SHORTEST_REST_S, RESTS * (time.perf_counter() - began)))
+
+    async def _turn_over(self, ages: Ages, now: int) -> None:
+        turned = await self._store.turn_over(ages, now)
+        if turned.dropped:
+            _log.info("retention.dropped", days=turned.dropped)
+        if turned.put_off:
+            _log.warning("retention.put_off", reason=turned.put_off)

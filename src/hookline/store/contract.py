@@ -33,7 +33,7 @@ from hookline.core.unsubscribing import Rules
 from hookline.store.credentials import Credentials
 from hookline.store.signals import Signal
 from hookline.store.sources import Sources
-from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
+from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally, Turned
 from hookline.store.values import (
     AttemptBody,
     DeliveryFilter,
@@ -341,6 +341,15 @@ class Store(Credentials, Protocol):
 
     async def timeout_counts(self, now: int, span_us: int) -> dict[str, int]:
         """How many timeouts count within the span, by slug; those that have none are not in it."""
+        ...
+
+    async def turn_over(self, ages: Ages, now: int) -> Turned:
+        """Before a sweep: let whole days of old attempts go at once, and make the next days ready.
+
+        A day goes if its deliveries are all older than ``ages`` and none of them waits or is under way,
+        and no attempt at them is younger. What else is old is left to ``purge``. What cannot be done
+        now is put off: that is only late. A store that does not keep days apart does nothing.
+        """
         ...
 
     async def purge(self, ages: Ages, cursor: bytes, limit: int) -> Purged:

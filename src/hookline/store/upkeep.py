@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from hookline.core.tally import Histogram
 
-__all__ = ["Ages", "Backlog", "Purged", "StoreTally"]
+__all__ = ["Ages", "Backlog", "Purged", "StoreTally", "Turned"]
 
 # Microseconds: a commit that waits for a good disk takes some hundreds.
 COMMIT_BOUNDS_US = (
@@ -67,3 +67,18 @@ class Purged(NamedTuple):
     deliveries: int = 0
     events: int = 0
     plans: int = 0
+
+
+class Turned(NamedTuple):
+    """What became of the days of a store that keeps each apart.
+
+    Attributes:
+        made: days that were made ready.
+        dropped: days that went whole.
+        put_off: why something was left for the next time, such as that somebody else held the table;
+            empty: nothing was.
+    """
+
+    made: int = 0
+    dropped: int = 0
+    put_off: str = ""

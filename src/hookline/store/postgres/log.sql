@@ -110,18 +110,19 @@ SELECT value::bigint FROM facts WHERE name = 'latest-settled'
 SELECT count(*), decode(min(encode(id, 'hex')), 'hex'), min(due_at) FROM deliveries WHERE state = 'waiting'
 
 -- old_attempts --
--- The next attempts of old deliveries, and whether each may go.
+-- The next attempts of old deliveries, and whether each may go. (The first id stands there twice: partitions
+-- below it are left out by it alone, and not by the pair.)
 SELECT a.delivery_id, a.number, d.state IN ('delivered', 'parked') AND a.started_at < $3
 FROM attempts AS a JOIN deliveries AS d ON d.id = a.delivery_id
-WHERE (a.delivery_id, a.number) > ($1, $2) AND a.delivery_id < $4
+WHERE (a.delivery_id, a.number) > ($1, $2) AND a.delivery_id >= $1 AND a.delivery_id < $4
 ORDER BY a.delivery_id, a.number LIMIT $5
 
 -- delete_attempts --
--- Delete these attempts.
+-- Delete these attempts, handed in by ascending ids: partitions before the first and after the last are left out.
 DELETE FROM attempts
 WHERE (delivery_id, number) IN (
     SELECT s.column1, s.column2 FROM unnest($1::bytea[], $2::bigint[]) AS s (column1, column2)
-)
+) AND delivery_id BETWEEN ($1::bytea[])[1] AND ($1::bytea[])[cardinality($1::bytea[])]
 
 -- old_deliveries --
 -- The next old deliveries, whether each may go, and how many attempts it had.
@@ -133,8 +134,9 @@ WHERE id > $1 AND id < $3 ORDER BY id LIMIT $2
 SELECT delivery_id, number FROM attempts WHERE delivery_id = $1 ORDER BY number LIMIT $2
 
 -- delete_attempts_of --
--- Delete all attempts of these deliveries.
+-- Delete all attempts of these deliveries, handed in by ascending ids.
 DELETE FROM attempts WHERE delivery_id = ANY ($1::bytea[])
+AND delivery_id BETWEEN ($1::bytea[])[1] AND ($1::bytea[])[cardinality($1::bytea[])]
 
 -- delete_deliveries --
 -- Delete these deliveries.

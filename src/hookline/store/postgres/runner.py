@@ -89,9 +89,18 @@ class Runner:
             Unavailable: the database cannot do it now.
             HooklineError: what the verb refuses; its work is undone.
         """
-        value = await self._patiently(lambda: self._write(make, tell, durable=durable))
+        value = await self._patiently(
+            lambda: self._write(lambda connection: play(connection, make()), tell, durable=durable)
+        )
         self.tally.group_jobs.observe(jobs)
         return value
+
+    async def change(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Do on a connection, in a transaction, what no verb can ask for: change the tables.
+
+        ``work`` may be done again from its beginning. Raises as ``write`` does.
+        """
+        return await self._patiently(lambda: self._write(work, None, durable=False))
 
     async def read(self, make: Callable[[], Verb[T]]) -> T:
         """Run a verb that only reads, each of its statements by itself. Raises as ``write`` does."""
@@ -135,7 +144,7 @@ class Runner:
 
     async def _write(
         self,
-        make: Callable[[], Verb[T]],
+        work: Callable[[Any], Awaitable[T]],
         tell: Callable[[T], Signal | None] | None,
         *,
         durable: bool,
@@ -143,7 +152,7 @@ class Runner:
         async with self._pools.writing.acquire(timeout=ACQUIRE_S) as connection:
             try:
                 await connection.execute(_BEGIN[durable])
-                value = await play(connection, make())
+                value = await work(connection)
                 signal = None if tell is None else tell(value)
                 if signal is not None:
                     await tell_changed(connection, signal)

@@ -14,12 +14,13 @@ from hookline.core.unsubscribing import Rules
 from hookline.store.credentials import ApiKey, Erased, SealedSecret
 from hookline.store.postgres import database
 from hookline.store.postgres.listening import Listener
+from hookline.store.postgres.partitions import make_ahead, turn_over
 from hookline.store.postgres.recording import Recorder
 from hookline.store.postgres.runner import Runner
 from hookline.store.postgres.ways import Ways
 from hookline.store.signals import Signal
 from hookline.store.sources import Sources
-from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally
+from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally, Turned
 from hookline.store.values import (
     AttemptBody,
     DeliveryFilter,
@@ -84,7 +85,13 @@ class PostgresStore:
                 schema is newer than this version.
             Unavailable: the server cannot be reached, or takes no connections now.
         """
-        return cls(await database.connect(url), url)
+        store = cls(await database.connect(url), url)
+        try:
+            await make_ahead(store._runner)
+        except BaseException:
+            await store.close()
+            raise
+        return store
 
     async def close(self) -> None:
         """Finish what was asked for, then let go of the database."""
@@ -347,6 +354,9 @@ class PostgresStore:
 
     async def timeout_counts(self, now: int, span_us: int) -> dict[str, int]:
         return await self._read(watching.timeout_counts, now, span_us)
+
+    async def turn_over(self, ages: Ages, now: int) -> Turned:
+        return await turn_over(self._runner, ages, now)
 
     async def purge(self, ages: Ages, cursor: bytes, limit: int) -> Purged:
         # Not durable: what comes back after a power failure is deleted by the next sweep.

@@ -17,6 +17,11 @@ _WORDS = {
         "the database takes no more connections",
         "it resumes by itself; raise max_connections of the server if it comes again",
     ),
+    "42501": (
+        "database-forbidden",
+        "the user of HOOKLINE_DATABASE may not do this",
+        "let this user own all that stands in the schema hookline",
+    ),
     "55P03": (
         "database-locked",
         "another transaction holds what is needed",

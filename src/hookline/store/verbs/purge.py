@@ -49,6 +49,7 @@ def purge(ages: Ages, cursor: bytes, limit: int) -> Verb[Purged]:
 
 
 def _changed(name: str, rows: Sequence[Row]) -> Verb[int]:
+    # Rows come by ascending keys, as they were found, so that a table in parts is asked for theirs only.
     answer = yield Ask(name, rows=rows)
     return answer.changed
 

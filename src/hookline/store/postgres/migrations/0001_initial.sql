@@ -230,6 +230,8 @@ CREATE INDEX deliveries_integration ON deliveries (integration_id, id);
 -- Recovering goes through what is parked and nothing else.
 CREATE INDEX deliveries_parked ON deliveries (integration_id, id) WHERE state = 'parked';
 
+-- A partition a day of the deliveries' ids, made ahead and dropped whole (partitions.py). What is of another
+-- day stands in the one by default.
 CREATE TABLE attempts (
     delivery_id bytea NOT NULL,
     number integer NOT NULL,
@@ -250,7 +252,9 @@ CREATE TABLE attempts (
     response_body bytea NOT NULL,
     response_cut boolean NOT NULL,
     PRIMARY KEY (delivery_id, number)
-);
+) PARTITION BY RANGE (delivery_id);
+
+CREATE TABLE attempts_default PARTITION OF attempts DEFAULT;
 
 -- One row an integration: how many more of its attempts may begin (core/gate.py), and what the rules of
 -- unsubscribing go by (core/unsubscribing.py).
