@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench import isolation, rig, scale
+from bench import gateway, isolation, rig, scale
 from bench.database import Databases, databases
 from bench.row import Row
 
@@ -137,6 +137,9 @@ def main() -> None:
             "isolation": lambda: isolation.measure(sink, new, quick=quick),
             "scale": lambda: scale.measure(sink, new, quick=quick),
             "latency": lambda: latency(sink, new, per_second=500, seconds=5 if quick else 20),
+            "gateway": lambda: gateway.measure(
+                sink, new, per_second=500, seconds=5 if quick else 20
+            ),
         }
         print(
             f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, "

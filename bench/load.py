@@ -1,10 +1,12 @@
 """A publisher that costs little: keep-alive connections that send prepared requests.
 
 A process of its own: ``python -m bench.load`` with a JSON plan on its standard input, one JSON line of
-results on its standard output. Requests go to the plan's organizations in turn.
+results on its standard output. Requests go to the plan's organizations in turn, or are webhooks for its
+source.
 """
 
 import asyncio
+import hmac
 import json
 import sys
 import time
@@ -30,7 +32,9 @@ def event(number: int) -> dict[str, Any]:
 
 
 def request(plan: dict[str, Any], first: int, size: int) -> bytes:
-    """The bytes of one publish."""
+    """The bytes of one publish, or of one webhook for the plan's source."""
+    if "source" in plan:
+        return webhook(plan["source"], first)
     events = [event(first + n) for n in range(size)]
     organizations = plan["organizations"]
     path = f"/api/v1/organizations/{organizations[first // size % len(organizations)]}/events"
@@ -46,12 +50,27 @@ def request(plan: dict[str, Any], first: int, size: int) -> bytes:
     return head.encode() + body
 
 
+def webhook(source: dict[str, str], number: int) -> bytes:
+    """The bytes of one webhook, signed as its sender would."""
+    data = event(number)["data"]
+    body = json.dumps({"action": "created", "data": data}, separators=(",", ":")).encode()
+    signature = hmac.digest(source["secret"].encode(), body, "sha256").hex()
+    head = (
+        f"POST {source['path']} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+        f"Request-ID: {number:032x}\r\nSentry-Hook-Resource: issue\r\n"
+        f"Sentry-Hook-Timestamp: {int(time.time())}\r\nSentry-Hook-Signature: {signature}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
 @dataclass
 class Run:
     """What is to be sent, and what came of it."""
 
     requests: list[bytes]
     per_second: float | None
+    accepted: bytes
     began: float = 0.0
     next: int = 0
     answered: int = 0
@@ -104,7 +123,7 @@ class Client(asyncio.Protocol):
         run = self.run
         run.accepted_ns[self.current] = time.time_ns()
         run.answered += 1
-        if not data.startswith(b"HTTP/1.1 202"):
+        if not data.startswith(run.accepted):
             run.refused.append(data[:200].decode("latin-1"))
         if run.answered == len(run.requests):
             run.done.set()
@@ -116,7 +135,8 @@ async def main() -> None:
     plan = json.load(sys.stdin)
     size, total = plan["batch"], plan["events"]
     requests = [request(plan, n, size) for n in range(0, total, size)]
-    run = Run(requests, plan.get("per_second"))
+    accepted = b"HTTP/1.1 200" if "source" in plan else b"HTTP/1.1 202"
+    run = Run(requests, plan.get("per_second"), accepted)
     run.sent_ns = [0] * len(requests)
     run.accepted_ns = [0] * len(requests)
     loop = asyncio.get_running_loop()

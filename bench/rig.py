@@ -19,6 +19,7 @@ __all__ = [
     "Process",
     "backlog",
     "bare",
+    "call",
     "check_exact",
     "cpu_seconds",
     "dead",

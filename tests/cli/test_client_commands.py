@@ -231,3 +231,37 @@ def test_wrong_use_is_exit_code_2(client, arguments):
     result = client(*arguments)
     assert result.code == 2
     assert "hint: " in result.err
+
+
+def test_a_sources_life(client, told, monkeypatch):
+    """It is made with a URL shown once, fed to an application, rotated, and deleted."""
+    monkeypatch.setenv("WEBHOOK_SECRET", "the sender's own secret, the old one")
+    flags = ("--organization", "acme", "--scheme", "github", "--deduplicate", "request-id")
+    created = client("source", "create", "Git Hub", *flags)
+    assert created.code == 0, created.err
+    assert "/in/" in created.text
+    assert "shown this once" in created.err
+    assert "own secret" not in created.text + created.err
+    route = ("--source", "git-hub", "--filter-resource", "push", "--filter", "ref == 'main'")
+    made = told("integration", "create", "Builder", "--webhook-url", URL, *route)
+    assert (made["source"], made["organization"]) == ("git-hub", "acme")
+    assert made["filter"] == {"resources": ["push"], "expression": "ref == 'main'"}
+    assert "resources push; ref == 'main'" in client("integration", "show", "builder").text
+    changed = told("integration", "update", "builder", "--filter-action", "a,b")
+    assert changed["filter"] == {"actions": ["a", "b"]}
+    assert told("integration", "update", "builder", "--no-filter")["filter"] is None
+    shown = told("source", "show", "git-hub")
+    assert (shown["scheme"], shown["deduplicate"]) == ("github", "request-id")
+    assert "url" not in shown
+    assert told("source", "update", "git-hub", "--keep-refused")["keep_refused"] is True
+    assert "git-hub" in client("source", "list").text
+    monkeypatch.setenv("WEBHOOK_SECRET", "the sender's own secret, the new one")
+    old, new = told("source", "add-secret", "git-hub")
+    assert told("source", "drop-secret", "git-hub", str(old["id"])) == {"dropped": old["id"]}
+    assert told("source", "secrets", "git-hub") == [new]
+    assert "/in/" in client("source", "new-url", "git-hub").text
+    assert told("source", "refused", "git-hub") == {"refused": [], "kept": True}
+    assert "There are none." in client("source", "refused", "git-hub").err
+    assert client("source", "update", "git-hub").code == 2
+    assert told("source", "delete", "git-hub") == {"deleted": "git-hub"}
+    assert client("source", "show", "git-hub").code == 1

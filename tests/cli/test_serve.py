@@ -171,7 +171,7 @@ import logging, structlog, sys
 from hookline.cli import serving
 from hookline.core.masking import Mask
 from hookline.core.secret import Secret
-serving._configure_log(sys.argv[1], Mask([Secret("open sesame")]))
+serving.configure_log(sys.argv[1], Mask([Secret("open sesame")]))
 structlog.get_logger("a").warning("sent", path="/\\x1b[2J")
 logging.getLogger("library").warning("odd \\x1b[2J")
 logging.getLogger("library").warning("login with open sesame and hkl_%s", "ab" * 32)
@@ -187,7 +187,7 @@ LAST_WORDS = """
 import sys, threading
 from hookline.cli import serving
 from hookline.core.masking import Mask
-serving._configure_log("text", Mask())
+serving.configure_log("text", Mask())
 
 def fail():
     raise ValueError("no number: hkl_" + "ab" * 32)

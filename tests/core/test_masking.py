@@ -117,3 +117,10 @@ def test_a_mask_that_knows_nothing_is_idempotent(text):
     """What was masked once is left alone."""
     mask = Mask()
     assert mask(mask(text)) == mask(text)
+
+
+def test_the_token_in_a_sources_path_is_masked():
+    """Whoever has it may post; a path that merely looks like one in a sentence stays."""
+    token = "Zk3_" + "a-B9" * 10
+    assert Mask()(f"POST http://host/in/{token}/ failed") == "POST http://host/in/********/ failed"
+    assert Mask()("see /in/{token} and /in/short") == "see /in/{token} and /in/short"

@@ -30,6 +30,7 @@ def test_an_internal_integration_is_installed_at_once(live: Any) -> None:
         "status": "subscribed", "timeout": 1.0, "max_in_flight": 32,
         "retry_schedule": [0, 5, 30, 120, 600, 3600, 14400, 43200, 86400],
         "body_encoding": "javascript", "rate_limit": None, "ordered": False, "unsubscribed": None,
+        "source": None, "filter": None,
     }  # fmt: skip
     assert installation == live.get("/api/v1/organizations/acme/installations")[-1]
 

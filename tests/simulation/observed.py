@@ -166,6 +166,6 @@ class ObservedStore:
 
     def drop(self) -> None:
         """What the end of the process does: connections are gone, uncommitted work with them."""
-        for connection in [self.real._writer._connection, *self.real._connections]:
+        for connection in [self.real._writer._connection, *self.real._readers._connections]:
             connection.close()
         self.real._lock.close()

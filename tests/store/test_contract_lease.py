@@ -29,6 +29,7 @@ async def test_a_lease_holds_all_that_a_request_needs(world):
         "schedule_position": 0,
         "event": event.id.hex(),
         "organization": "acme",
+        "forwarded": None,
     }
     assert await world.state(leased.id) == State.LEASED
 

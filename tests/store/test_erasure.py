@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hookline.core.rotation import SignWith
+from hookline.store.sources import NewSource
 from hookline.store.sqlite import database
 from hookline.store.sqlite.store import SqliteStore
 
@@ -111,3 +112,30 @@ async def test_writing_goes_on_while_the_log_is_folded(store, world, tmp_path):
     assert [len(await store.events(str(n), None)) for n in range(50)] == [1] * 50
     assert database.fold(tmp_path / "hookline.db") is True
     assert (tmp_path / "hookline.db-wal").stat().st_size == 0
+
+
+async def test_what_a_source_had_to_sign_with_is_erased_like_it(store, world, tmp_path):
+    """One that was dropped, and those of a source that was deleted; the other one stays."""
+    sealed = [blob(n) for n in range(3)]
+    new = NewSource(
+        uuid=world.new_uuid(),
+        slug="sentry",
+        name="Sentry",
+        organization="acme",
+        scheme="sentry",
+        token_digest=b"digest",
+        deduplicate="none",
+        max_body_bytes=1024,
+        keep_refused=False,
+        sealed=(sealed[0], sealed[1]),
+        now=NOW,
+    )
+    made = await store.sources.create(new)
+    (first, *_), _ = (await store.sources.find("sentry")).secrets
+    await store.sources.drop_secret(made.id, first)
+    assert (await store.erase_secrets(NOW)).complete is True
+    assert kept(tmp_path, sealed) == [sealed[1]]
+    await store.sources.add_secret(made.id, sealed[2], NOW, 2)
+    await store.sources.delete(made.id, NOW)
+    assert (await store.erase_secrets(NOW)).complete is True
+    assert kept(tmp_path, sealed) == []

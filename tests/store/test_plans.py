@@ -33,7 +33,7 @@ def empty() -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = OFF")  # lanes and events are enough here
     connection.execute(
         "INSERT INTO events VALUES"
-        " (?, 1, NULL, 'issue', 'created', x'00', NULL, NULL, NULL, x'00', 1, ?)",
+        " (?, 1, NULL, 'issue', 'created', x'00', NULL, NULL, NULL, x'00', 1, ?, NULL)",
         (EVENT, NOW),
     )
     connection.execute("INSERT INTO organizations VALUES (1, 'acme', 0)")
@@ -391,7 +391,7 @@ def old_log(connection: sqlite3.Connection, deliveries: int) -> None:
     key = "CAST(char(1) || printf('%015d', i) AS BLOB)"  # below each UUID of these days
     attempt = "0, '', 'success', '', NULL, '', 0, 0, 0, 0, 0, '', '', x'', x'', 0"
     rows = {
-        "events": f"{key}, 1, NULL, 'r', 'a', x'', NULL, NULL, NULL, {key}, 1, 0",
+        "events": f"{key}, 1, NULL, 'r', 'a', x'', NULL, NULL, NULL, {key}, 1, 0, NULL",
         "deliveries": f"{key}, {key}, 1, 1, 1, 0, 'delivered', NULL, 0, NULL, NULL, 2, 1, 0",
         "plans": f"{key}, '[]', 0",
         "attempts (first)": f"{key}, 1, {attempt}",

@@ -22,6 +22,7 @@ from hookline.cli.terminal import (
     out,
     print_json,
 )
+from hookline.core.resources import event_name
 
 __all__ = ["list_all", "replay", "show", "state_cell", "why"]
 
@@ -81,7 +82,7 @@ def _table(deliveries: list[dict[str, Any]]) -> Any:
     for each in deliveries:
         table.add_row(
             cell(each["id"]),
-            cell(f"{each['resource']}.{each['action']}"),
+            cell(event_name(each["resource"], each["action"])),
             state_cell(each),
             cell(each["attempts_made"]),
             cell(f"{each['integration']} in {each['organization']}"),
@@ -114,7 +115,7 @@ def show(delivery: Id, *, url: UrlFlag = None, as_json: JsonFlag = False) -> Non
             [
                 ("delivery", found["id"]),
                 ("state", state_cell(found)),
-                ("event", f"{found['resource']}.{found['action']}  {found['event']}"),
+                ("event", f"{event_name(found['resource'], found['action'])}  {found['event']}"),
                 ("integration", f"{found['integration']} in {found['organization']}"),
                 ("installation", found["installation"]),
                 ("webhook URL", found["webhook_url"]),

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from hookline.cli.deliveries import state_cell
 from hookline.cli.terminal import BAD, GOOD, TITLE, WARN, cell, fields, make_table, out
+from hookline.core.resources import event_name
 
 __all__ = ["Row", "show_ending", "show_invitation", "table_of"]
 
@@ -47,7 +48,7 @@ class Row:
     @property
     def name(self) -> str:
         """``resource.action``."""
-        return f"{self.delivery['resource']}.{self.delivery['action']}"
+        return event_name(self.delivery["resource"], self.delivery["action"])
 
     def document(self) -> dict[str, Any]:
         """The row as JSON."""

@@ -13,6 +13,7 @@ from hookline.cli.files import read_bytes
 from hookline.cli.sample_names import resource_and_action
 from hookline.cli.terminal import DIM, GOOD, WARN, cell, fields, make_table, note, out, print_json
 from hookline.core.errors import UsageError
+from hookline.core.resources import event_name
 from hookline.send.clock import wall_us
 
 __all__ = ["publish", "sample_event", "show"]
@@ -109,21 +110,26 @@ def show(
         print_json(found)
         return
     console = out()
-    actor = found["actor"]
     console.print(
         fields(
             [
                 ("event", found["id"]),
-                ("what", f"{found['resource']}.{found['action']}"),
+                ("what", event_name(found["resource"], found["action"])),
                 ("organization", found["organization"]),
                 ("accepted", found["accepted_at"]),
-                ("actor", f"{actor['type']} {actor['name']}"),
+                ("from", _came_from(found)),
                 ("targets", None if found["targets"] is None else ", ".join(found["targets"])),
             ]
         )
     )
     _show_considered(found)
     note("\nIts data: --json.", DIM)
+
+
+def _came_from(found: dict[str, Any]) -> str:
+    if found["forwarded"] is not None:
+        return f"source {found['forwarded']['source']}"
+    return f"{found['actor']['type']} {found['actor']['name']}"
 
 
 def _show_considered(found: dict[str, Any]) -> None:

@@ -41,6 +41,21 @@ Ordered = Annotated[
     bool | None,
     Parameter(help="One at a time in each organization, in the order of acceptance."),
 ]
+Source = Annotated[
+    str | None,
+    Parameter(help="The source that it is an application of; then it gets what that brings."),
+]
+FilterText = Annotated[
+    str | None, Parameter(name="--filter", help="JMESPath that is true of the bodies it takes.")
+]
+FilterResources = Annotated[
+    list[str] | None,
+    Parameter(negative="", help="Of its source, only these resources; repeat it, or use commas."),
+]
+FilterActions = Annotated[
+    list[str] | None,
+    Parameter(negative="", help="Of its source, only these actions; repeat it, or use commas."),
+]
 Encoding = Annotated[Literal["javascript", "ascii"] | None, Parameter(help="How bodies are spelt.")]
 
 
@@ -65,6 +80,10 @@ def create(
     body_encoding: Encoding = None,
     rate_limit: RateLimit = None,
     ordered: Ordered = None,
+    source: Source = None,
+    filter_: FilterText = None,
+    filter_resource: FilterResources = None,
+    filter_action: FilterActions = None,
     url: UrlFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -87,6 +106,8 @@ def create(
         "retry_schedule": _schedule(retry_schedule),
         "body_encoding": body_encoding,
         "ordered": ordered,
+        "source": source,
+        "filter": _filter(filter_, filter_resource, filter_action),
     }
     with connect(url) as api:
         made = api.post("integrations", json=_given(wanted) | _rate_limit(rate_limit))
@@ -169,6 +190,12 @@ def update(
     body_encoding: Encoding = None,
     rate_limit: RateLimit = None,
     ordered: Ordered = None,
+    filter_: FilterText = None,
+    filter_resource: FilterResources = None,
+    filter_action: FilterActions = None,
+    no_filter: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Take all that its source brings.")
+    ] = False,
     url: UrlFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -189,8 +216,11 @@ def update(
             "retry_schedule": _schedule(retry_schedule),
             "body_encoding": body_encoding,
             "ordered": ordered,
+            "filter": _filter(filter_, filter_resource, filter_action),
         }
     ) | _rate_limit(rate_limit)
+    if no_filter:
+        wanted["filter"] = None
     if not wanted:
         raise UsageError(
             "nothing-to-change", "nothing to change is given", "give a flag, such as --timeout 3"
@@ -269,6 +299,13 @@ def _split(texts: list[str] | None) -> list[str] | None:
     return [part.strip() for text in texts for part in text.split(",") if part.strip()]
 
 
+def _filter(
+    expression: str | None, resources: list[str] | None, actions: list[str] | None
+) -> dict[str, Any] | None:
+    parts = {"resources": _split(resources), "actions": _split(actions), "expression": expression}
+    return _given(parts) or None
+
+
 def _schedule(text: str | None) -> list[float] | None:
     if text is None:
         return None
@@ -311,6 +348,16 @@ def _wants(integration: dict[str, Any]) -> str:
     return ", ".join(wanted) or "nothing"
 
 
+def _takes(integration: dict[str, Any]) -> str | None:
+    if integration["source"] is None:
+        return None
+    wanted = integration["filter"] or {}
+    parts = [
+        f"{name} {', '.join(wanted[name])}" for name in ("resources", "actions") if name in wanted
+    ]
+    return "; ".join([*parts, *filter(None, [wanted.get("expression")])]) or "all of it"
+
+
 def _rate(limit: dict[str, Any] | None) -> str | None:
     return None if limit is None else f"at most {limit['number']} a {limit['per']}"
 
@@ -323,7 +370,9 @@ def _show(integration: dict[str, Any]) -> None:
         ("organization", integration["organization"] or "any"),
         ("status", _status(integration, long=True)),
         ("webhook URL", integration["webhook_url"]),
-        ("subscribes to", _wants(integration)),
+        ("subscribes to", None if integration["source"] else _wants(integration)),
+        ("source", integration["source"]),
+        ("takes", _takes(integration)),
         ("timeout", f"{integration['timeout']:g} s"),
         ("in flight", f"at most {integration['max_in_flight']}"),
         ("rate", _rate(integration["rate_limit"])),

@@ -26,11 +26,13 @@ from hookline.cli import (
     events,
     integrations,
     notices,
+    sources,
     subscriptions,
 )
 from hookline.cli.client import ServerTrouble
 from hookline.cli.config import config, version
 from hookline.cli.demo import demo
+from hookline.cli.listen import listen
 from hookline.cli.serve import serve
 from hookline.cli.terminal import print_error
 from hookline.cli.trigger import trigger
@@ -52,6 +54,7 @@ app: Final = App(
 _integration = App(name="integration", help="Register integrations, install them, change them.")
 _delivery = App(name="delivery", help="See what was sent, what came back, and why; send it again.")
 _event = App(name="event", help="Publish events, and see where they went.")
+_source = App(name="source", help="Take webhooks of others, and pass them on: retried, logged.")
 _notice = App(name="notice", help="See what operators were told: who was warned, or unsubscribed.")
 _resource = App(name="resource", help="List resources, and register your own.")
 _key = App(name="key", help="Make and revoke keys of the API.")
@@ -62,6 +65,7 @@ _COMMANDS: Final[tuple[tuple[App, dict[str, Callable[..., object]]], ...]] = (
         {
             "serve": serve,
             "demo": demo,
+            "listen": listen,
             "trigger": trigger,
             "verify": verify,
             "config": config,
@@ -98,6 +102,21 @@ _COMMANDS: Final[tuple[tuple[App, dict[str, Callable[..., object]]], ...]] = (
         },
     ),
     (_event, {"publish": events.publish, "show": events.show}),
+    (
+        _source,
+        {
+            "create": sources.create,
+            "list": sources.list_all,
+            "show": sources.show,
+            "update": sources.update,
+            "delete": sources.delete,
+            "refused": sources.refused,
+            "new-url": sources.new_url,
+            "secrets": sources.list_secrets,
+            "add-secret": sources.add_secret,
+            "drop-secret": sources.drop_secret,
+        },
+    ),
     (_notice, {"list": notices.list_all}),
     (_resource, {"create": admin.create_resource, "list": admin.list_resources}),
     (_key, {"create": admin.create_key, "list": admin.list_keys, "revoke": admin.revoke_key}),

@@ -23,7 +23,7 @@ from hookline.send.lines import LineWriter
 from hookline.server.serve import Served, serving
 from hookline.settings import Settings
 
-__all__ = ["serve_until_stopped"]
+__all__ = ["configure_log", "serve_until_stopped", "watch_stdin"]
 
 
 def serve_until_stopped(settings: Settings, *, as_json: bool, until_stdin_closes: bool) -> None:
@@ -32,7 +32,7 @@ def serve_until_stopped(settings: Settings, *, as_json: bool, until_stdin_closes
     Raises:
         UsageError: the port is taken, or the database cannot be used.
     """
-    lines = _configure_log(settings.log, Mask(settings.secrets()))
+    lines = configure_log(settings.log, Mask(settings.secrets()))
     uvloop.run(_serve(settings, lines, as_json=as_json, until_stdin_closes=until_stdin_closes))
 
 
@@ -42,7 +42,7 @@ async def _serve(
     stop = asyncio.Event()
     if until_stdin_closes:
         loop = asyncio.get_running_loop()
-        threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
+        threading.Thread(target=watch_stdin, args=(loop, stop), daemon=True).start()
     async with serving(settings, signals=(signal.SIGINT, signal.SIGTERM), lines=lines) as served:
         _announce(served, settings, as_json=as_json)
         told = asyncio.create_task(stop.wait())
@@ -52,7 +52,8 @@ async def _serve(
         lines.write(b"stopping: what is under way is finished first; again stops at once\n")
 
 
-def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+def watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Wait in a thread for the end of standard input, and set ``stop`` then."""
     # os.read, because a thread that holds sys.stdin's lock would make the interpreter's end fail.
     while os.read(0, 65_536):
         pass
@@ -86,7 +87,7 @@ def _announce(served: Served, settings: Settings, *, as_json: bool) -> None:
 # --- logs ------------------------------------------------------------
 
 
-def _configure_log(form: str, mask: Mask) -> LineWriter:
+def configure_log(form: str, mask: Mask) -> LineWriter:
     """Our own events, and other libraries' warnings, as lines of the one form on stderr.
 
     Secrets are taken out of the finished line: whatever value, traceback or library they came from.

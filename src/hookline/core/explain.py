@@ -12,6 +12,7 @@ from hookline.core.lifecycle import State
 from hookline.core.model import Attempt, Delivery, Integration, Policy
 from hookline.core.outcome import Counted
 from hookline.core.rate import allowed
+from hookline.core.resources import event_name
 from hookline.core.urls import check_webhook_url
 
 __all__ = ["Surroundings", "explain"]
@@ -52,8 +53,9 @@ def explain(
         around: what decides with it; None where that is not known.
     """
     yield (
-        f"{delivery.resource}.{delivery.action} was accepted at {isoformat(delivery.accepted_at)} for "
-        f"integration {delivery.integration!r} in organization {delivery.organization!r}."
+        f"{event_name(delivery.resource, delivery.action)} was accepted at "
+        f"{isoformat(delivery.accepted_at)} for integration {delivery.integration!r} in organization "
+        f"{delivery.organization!r}."
     )
     for attempt in attempts:
         yield _attempt(attempt, policy)

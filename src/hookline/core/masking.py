@@ -4,8 +4,9 @@
 back: a key in a URL's path, in a field of a wrong name, in a library's message. Two ways, both needed:
 
 * *by shape*: what we make ourselves has a shape (``hkl_`` and hex digits; client secrets: 64 hex
-  digits), and so have ``Bearer …`` and the user part of a URL. This finds also the keys that only the
-  caller knows, and those that were cut in the middle: excerpts end after 60 characters.
+  digits), and so have the token in a source's path, ``Bearer …`` and the user part of a URL. This
+  finds also the keys that only the caller knows, and those that were cut in the middle: excerpts end
+  after 60 characters.
 * *by value*: what the operator chose (HOOKLINE_API_KEY, a password) has any shape, but we know it.
 
 Request-IDs (32 hex digits) are no secrets and stay; signatures and client ids (64) go, since nothing
@@ -28,6 +29,7 @@ _SHAPES: Final = re.compile(
     r"hkl_[0-9A-Za-z]+"
     r"|[0-9A-Fa-f]{33,}|[0-9A-Fa-f]{16,32}(?=…|'?\.\.\.)"
     r"|(?<=[Bb]earer )[^\s<\"'\\]{8,}"
+    r"|(?<=/in/)[0-9A-Za-z_-]{16,}"
     r"|(?<=://)[^\s/?#@\"'\\]{1,200}@"
 )
 _KEPT: Final = {"hkl_": "hkl_" + STARS}

@@ -8,13 +8,19 @@ from hashlib import blake2b
 from hookline.core.errors import Invalid
 from hookline.core.model import BodyEncoding, Considered, Kind
 from hookline.core.resources import Resource, Routing
+from hookline.core.routing import Filter, Holds, takes
 
-__all__ = ["Candidate", "Plan", "considered_from", "plan", "plan_for_one"]
+__all__ = ["Candidate", "Plan", "considered_from", "plan", "plan_for_one", "plan_for_routes"]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One installation of an organization, with what decides whether it wants an event."""
+    """One installation of an organization, with what decides whether it wants an event.
+
+    Attributes:
+        source_id: the source that it is a route of; None where it is none.
+        filter: which of the source's webhooks it takes; None: all.
+    """
 
     installation_id: int
     installation: str
@@ -24,6 +30,8 @@ class Candidate:
     resources: frozenset[str]
     alertable: bool
     body_encoding: BodyEncoding
+    source_id: int | None = None
+    filter: Filter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +61,13 @@ def plan(
     what concerns installing likewise, or to every public one.
 
     An integration that is unsubscribed is chosen like any other: the store parks its delivery at once,
-    so that all it missed can be recovered.
+    so that all it missed can be recovered. Routes of sources are no candidates: what publishers hand in
+    is not for them.
 
     Raises:
         Invalid: ``targets`` for a resource that is not an alert, or a target that is not installed.
     """
+    candidates = [each for each in candidates if each.source_id is None]
     _check_targets(resource, candidates, targets)
     verdicts = [(each, *_wants(resource, each, targets)) for each in candidates]
     return _made(verdicts)
@@ -66,6 +76,22 @@ def plan(
 def plan_for_one(candidate: Candidate, reason: str) -> Plan:
     """The plan of an event that concerns one installation, whatever it subscribes to."""
     return _made([(candidate, True, reason)])
+
+
+def plan_for_routes(
+    source_id: int, candidates: Sequence[Candidate], resource: str, action: str, holds: Holds
+) -> Plan:
+    """Choose among the routes of a source; nobody else is considered.
+
+    Args:
+        source_id: by which source it came in.
+        candidates: the installations of the source's organization.
+        resource: what the sender calls it.
+        action: likewise; may be empty.
+        holds: tries a filter's expression on the body.
+    """
+    routes = [each for each in candidates if each.source_id == source_id]
+    return _made([(each, *takes(each.filter, resource, action, holds)) for each in routes])
 
 
 def _check_targets(

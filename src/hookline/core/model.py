@@ -11,6 +11,7 @@ from typing import NamedTuple
 from hookline.core.lifecycle import State
 from hookline.core.outcome import Counted
 from hookline.core.rate import RateLimit
+from hookline.core.routing import Filter
 from hookline.core.schedule import RetrySchedule
 from hookline.core.unsubscribing import Reason
 
@@ -90,6 +91,8 @@ class Integration:
         organization: slug of the one organization of an internal integration; None for a public one.
         alertable: whether alerts without ``targets`` go to it.
         unsubscribed: None while it is subscribed.
+        source: slug of the source that it is a route of; None: events are published to it.
+        filter: which of the source's webhooks it takes; None: all.
     """
 
     id: int
@@ -106,6 +109,8 @@ class Integration:
     policy: Policy
     created_at: int
     updated_at: int
+    source: str | None = None
+    filter: Filter | None = None
 
     @property
     def status(self) -> Status:
@@ -146,6 +151,7 @@ class Event:
         key: our own 16 bytes.
         tail: the envelope from ``"data"`` to the end, in the javascript encoding.
         considered: each installation considered and why it was or was not chosen.
+        forwarded: what is kept beside the body, where a source brought it; ``tail`` is that body then.
     """
 
     id: str
@@ -157,6 +163,7 @@ class Event:
     targets: tuple[str, ...] | None
     accepted_at: int
     considered: tuple[Considered, ...]
+    forwarded: bytes | None = None
 
 
 class Timings(NamedTuple):

@@ -12,6 +12,7 @@ from hookline.core.errors import Invalid
 from hookline.core.model import BodyEncoding, Kind
 from hookline.core.rate import parse_rate_limit
 from hookline.core.resources import Resource, Routing, find
+from hookline.core.routing import check_filter
 from hookline.core.schedule import parse_retry_schedule
 from hookline.core.urls import check_webhook_url
 
@@ -148,6 +149,8 @@ _FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
     "body_encoding": BodyEncoding,
     "rate_limit": parse_rate_limit,
     "ordered": bool,
+    "source": str,
+    "filter": lambda value: None if value is None else check_filter(**value),
 }
 
 

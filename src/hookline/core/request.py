@@ -3,13 +3,19 @@
 from typing import NamedTuple
 
 from hookline.core import envelope, signing
+from hookline.core.forwarding import Forwarded, without
 from hookline.core.headers import webhook_headers
 
-__all__ = ["Outbound", "build"]
+__all__ = ["Outbound", "build", "pass_on"]
 
 
 class Outbound(NamedTuple):
-    """A request, ready to be sent; ``signature`` and ``started_at`` are kept for the log."""
+    """A request, ready to be sent; ``signature`` and ``started_at`` are kept for the log.
+
+    Attributes:
+        signature: ours; empty where the request is another's that is passed on.
+        without: headers that a client would add by itself, and must not.
+    """
 
     url: str
     headers: tuple[tuple[str, str], ...]
@@ -17,6 +23,7 @@ class Outbound(NamedTuple):
     timeout_ms: int
     signature: str
     started_at: int
+    without: tuple[str, ...] = ()
 
 
 def build(
@@ -46,3 +53,21 @@ def build(
         signature=signature,
     )
     return Outbound(url, headers, body, timeout_ms, signature, now)
+
+
+def pass_on(*, url: str, forwarded: bytes, body: bytes, timeout_ms: int, now: int) -> Outbound:
+    """The request of one attempt to deliver what came in by a source.
+
+    It is the sender's own, byte for byte, with the sender's headers, and nothing of ours: so the
+    application can verify it as if it had come without us, and its id is the same at every attempt.
+
+    Raises:
+        ValueError: a header could not stand in a request; the server that it came by let none in.
+    """
+    headers = Forwarded.decode(forwarded).headers
+    if not all(name and _BREAKS.isdisjoint(name + value) for name, value in headers):
+        raise ValueError("a forwarded header is empty or holds a line break")
+    return Outbound(url, headers, body, timeout_ms, "", now, without(headers))
+
+
+_BREAKS = frozenset("\r\n\0")

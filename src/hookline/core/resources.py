@@ -22,6 +22,7 @@ __all__ = [
     "Routing",
     "check_action",
     "define",
+    "event_name",
     "find",
 ]
 
@@ -225,3 +226,12 @@ def _suggest(wrong: str, known: Iterable[str]) -> str:
 def _show(text: str) -> str:
     """Quote what a caller gave, short and on one line whatever it holds."""
     return ascii(text) if len(text) <= MAX_NAME else f"{text[:MAX_NAME]!a}..."
+
+
+def event_name(resource: str, action: str) -> str:
+    """What an event is called in one word; other senders' may have no action, or neither.
+
+    >>> event_name("issue", "created"), event_name("push", ""), event_name("", "")
+    ('issue.created', 'push', '-')
+    """
+    return ".".join(part for part in (resource, action) if part) or "-"

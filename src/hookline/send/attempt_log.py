@@ -17,6 +17,7 @@ import msgspec
 from hookline.core.instants import isoformat
 from hookline.core.outcome import Counted
 from hookline.core.quoting import visible
+from hookline.core.resources import event_name
 from hookline.core.verdict import RetryAt
 from hookline.send.counts import verdict_word
 from hookline.send.sender import Completed
@@ -90,7 +91,7 @@ def line_of(completed: Completed, settlement: Settlement, timestamp: str) -> Att
         total_ms=total / 1000,
         integration=visible(route.slug),
         organization=visible(leased.organization),
-        action=visible(f"{leased.resource}.{leased.action}"),
+        action=visible(event_name(leased.resource, leased.action)),
         number=attempt.number,
         receiver=visible(route.receiver),
         address=visible(attempt.address),

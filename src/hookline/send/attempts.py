@@ -5,7 +5,7 @@ from typing import NamedTuple
 from hookline.core.model import Attempt
 from hookline.core.outcome import Answered, Blocked, Outcome, Unanswered, count
 from hookline.core.pace import OVERLOADED
-from hookline.core.request import Outbound, build
+from hookline.core.request import Outbound, build, pass_on
 from hookline.core.retry_after import retry_after_us
 from hookline.core.verdict import judge
 from hookline.send.directory import OpenRoute
@@ -34,6 +34,14 @@ def request(leased: Leased, route: OpenRoute, *, now: int, wall: int) -> Outboun
         now: decides which secret signs.
         wall: what the receiver's clock is compared with.
     """
+    if leased.forwarded is not None:
+        return pass_on(
+            url=route.webhook_url,
+            forwarded=leased.forwarded,
+            body=leased.tail,
+            timeout_ms=route.policy.timeout_ms,
+            now=wall,
+        )
     return build(
         delivery_id=leased.id,
         url=route.webhook_url,

@@ -50,6 +50,7 @@ class Counts:
         group_events: events that shared a commit.
         publish_us: from a publisher's call until its events were durable.
         purged: what retention deleted, by table.
+        received: requests that came in, by the source's slug and what came of them.
     """
 
     attempts_us: dict[Counted, Histogram] = field(
@@ -63,6 +64,7 @@ class Counts:
     group_events: Histogram = field(default_factory=lambda: Histogram(EVENT_BOUNDS))
     publish_us: Histogram = field(default_factory=lambda: Histogram(PUBLISH_BOUNDS_US))
     purged: Counter[str] = field(default_factory=Counter)
+    received: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def attempted(self, settlements: Iterable[Settlement]) -> None:
         """Count attempts that have ended."""
@@ -95,4 +97,5 @@ class Counts:
             self.group_events.copy(),
             self.publish_us.copy(),
             self.purged.copy(),
+            self.received.copy(),
         )

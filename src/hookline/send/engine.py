@@ -26,12 +26,15 @@ from hookline.send.directory import Directory
 from hookline.send.dispatch import Dispatcher
 from hookline.send.figures import Figures
 from hookline.send.following import Following
+from hookline.send.gateway import Gateway
 from hookline.send.notify import Notifier
 from hookline.send.publish import Publisher
 from hookline.send.readiness import check_ready
+from hookline.send.refusals import Refusals
 from hookline.send.registry import Registry
 from hookline.send.retention import Keep, Retention
 from hookline.send.slots import Limits
+from hookline.send.sources import Sources
 from hookline.send.subscriptions import Subscriptions
 from hookline.send.worker import Worker
 from hookline.store.contract import Store
@@ -133,6 +136,22 @@ class Engine:
             clock=clock,
             entropy=os.urandom,
         )
+        sources = Sources(
+            store,
+            vault,
+            clock=clock,
+            entropy=os.urandom,
+            on_erased=self.client_secrets.wake,
+            on_stale=lambda: self.following.heard(Signal.DIRECTORY),
+        )
+        self.gateway = Gateway(
+            sources,
+            Refusals(store),
+            self.directory,
+            self.publisher,
+            self._counts,
+            clock=clock,
+        )
         self.worker = self._worker(config) if config.role.sends else None
         self.figures = Figures(
             store,
@@ -145,7 +164,7 @@ class Engine:
         self._stopped = asyncio.Event()
         self._standing = asyncio.create_task(self._stand(), name="hookline-engine")
         self.following = Following(store, self._wakes(), config.poll_s)
-        self.following.read_on(Signal.DIRECTORY, self.directory.load)
+        self.following.read_on(Signal.DIRECTORY, self._load)
         self._beside = [asyncio.create_task(self.following.run(), name="hookline-signals")]
         if isinstance(clock, SharedClock):
             going = _keep_going(clock, store, config.boot)
@@ -217,6 +236,11 @@ class Engine:
         self.directory.changed()
         self.client_secrets.wake()
 
+    async def _load(self) -> None:
+        """Read what is needed from the first event and the first webhook on."""
+        await self.directory.load()
+        await self.gateway.sources.load()
+
     # -- opening and closing ----------------------------------------------------------------------
 
     @classmethod
@@ -237,7 +261,7 @@ class Engine:
             raise
         engine = cls(store, vault, config, clock, latest)
         try:
-            await engine.directory.load()
+            await engine._load()
         except BaseException:
             await engine.close()  # the sender's thread and the dispatcher run already
             raise
@@ -280,6 +304,7 @@ class Engine:
                 await self.worker.close()
         finally:
             await asyncio.gather(self._standing, *self._beside, return_exceptions=True)
+            await self.gateway.refusals.close()
             await self.store.close()
 
 

@@ -104,6 +104,33 @@ class Publisher:
         ]
         return await self._commit(events, began)
 
+    async def forward(
+        self, organization_id: int, submission: Submission, plan: Plan, forwarded: bytes
+    ) -> Recorded:
+        """Record what came in by a source; returns once it is durable.
+
+        Args:
+            organization_id: the source's organization.
+            submission: what it is called; its tail is the body as it came.
+            plan: the routes that take it.
+            forwarded: what is kept beside the body.
+
+        Raises:
+            Unavailable: the store cannot take it now; nothing was stored.
+        """
+        began = time.perf_counter()
+        event = new_event(
+            organization_id,
+            submission,
+            plan,
+            now=self._clock(),
+            tick=self._ticker(),
+            entropy=self._entropy,
+            forwarded=forwarded,
+        )
+        (recorded,) = await self._commit([event], began)
+        return recorded
+
     async def _commit(self, events: Sequence[NewEvent], began: float) -> list[Recorded]:
         answer: asyncio.Future[list[Recorded]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(events, began, answer))
@@ -164,11 +191,13 @@ def new_event(
     now: int,
     tick: int,
     entropy: Callable[[int], bytes],
+    forwarded: bytes | None = None,
 ) -> NewEvent:
     """The rows of an event: itself, and a delivery for each installation that the plan chose.
 
     It is accepted and its deliveries are due ``now``; ``tick`` is its own microsecond, of which the
-    ids are made, and by which they sort.
+    ids are made, and by which they sort. With ``forwarded`` it came in by a source, and no encoding of
+    ours touches its bytes.
     """
     chance = entropy(8 * (1 + len(plan.chosen)))
     deliveries = tuple(
@@ -176,7 +205,7 @@ def new_event(
             uuid7(tick, chance[8 * n : 8 * n + 8]),
             each.installation_id,
             each.integration_id,
-            each.body_encoding is BodyEncoding.ASCII,
+            forwarded is None and each.body_encoding is BodyEncoding.ASCII,
         )
         for n, each in enumerate(plan.chosen, 1)
     )
@@ -187,13 +216,14 @@ def new_event(
         resource=submission.resource,
         action=submission.action,
         tail=submission.tail,
-        tail_ascii=submission.ascii_tail() if plan.any_ascii else None,
+        tail_ascii=submission.ascii_tail() if plan.any_ascii and forwarded is None else None,
         targets=None if submission.targets is None else json.dumps(submission.targets),
         warnings=_warnings(submission),
         plan_id=plan.id,
         considered=plan.considered,
         accepted_at=now,
         deliveries=deliveries,
+        forwarded=forwarded,
     )
 
 

@@ -23,9 +23,11 @@ from hookline.core.resources import NOTICES, OPERATORS, Resource, define
 from hookline.core.schedule import DEFAULT_SCHEDULE
 from hookline.core.scopes import Scope, check_scopes
 from hookline.core.secret import Secret
+from hookline.core.source import Source
 from hookline.send.directory import Directory
 from hookline.send.intake import Submission
 from hookline.send.publish import new_event
+from hookline.send.routes import check_change, check_route, route_defaults
 from hookline.store.contract import Store
 from hookline.store.credentials import ApiKey
 from hookline.store.values import NewEvent, NewInstallation, NewIntegration
@@ -91,7 +93,11 @@ class Registry:
             Invalid: a field is against its rule.
             Conflict: the slug is taken.
         """
-        fields = _DEFAULTS | check_fields(given, self._directory.resources)
+        checked = check_fields(given, self._directory.resources)
+        source = await self._source(checked.get("source"))
+        defaults = _DEFAULTS if source is None else _DEFAULTS | route_defaults(source)
+        fields = defaults | checked
+        check_route(source, fields)
         _check_kind(fields)
         _check_notices(fields["resources"], fields.get("organization"))
         secret = Secret(self._entropy(32).hex())
@@ -112,11 +118,24 @@ class Registry:
                 policy=_policy(fields),
                 installation_uuid=self._uuid() if internal else None,
                 now=self._clock(),
+                source_id=None if source is None else source.id,
+                filter=fields.get("filter"),
             )
         )
         self._directory.changed()
         installations = await self._store.installations(integration_id=integration.id)
         return Registered(integration, secret, installations)
+
+    async def _source(self, slug: str | None) -> Source | None:
+        found = None if slug is None else await self._store.sources.find(slug)
+        if slug is not None and found is None:
+            raise Invalid(
+                "unknown-source",
+                f"there is no source {excerpt(slug)}",
+                "see GET /api/v1/sources for those there are",
+                where="/source",
+            )
+        return None if found is None else found.source
 
     async def integration(self, slug: str) -> Integration:
         """The integration by that slug. Raises ``NotFound``."""
@@ -134,6 +153,7 @@ class Registry:
         fields = check_fields(given, self._directory.resources)
         async with self._changing:  # read, then write: two at once would undo one another
             before = await self.integration(slug)
+            check_change(before, fields)
             _check_notices(fields.get("resources", ()), before.organization)
             changed = await self._store.update_integration(_changed(before, fields, self._clock()))
         self._directory.changed()
@@ -309,6 +329,7 @@ def _changed(before: Integration, fields: Mapping[str, Any], now: int) -> Integr
             fields.get("ordered", policy.ordered),
         ),
         updated_at=now,
+        filter=fields.get("filter", before.filter),
     )
 
 

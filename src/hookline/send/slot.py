@@ -127,7 +127,8 @@ class Slot:
         curl = self.curl
         curl.setopt(pycurl.URL, outbound.url)
         # "Expect:" sends no such header: waiting for a 100 would cost a slow receiver its second.
-        headers = [f"{name}: {value}" for name, value in outbound.headers]
+        headers = [_line(name, value) for name, value in outbound.headers]
+        headers += [f"{name}:" for name in outbound.without]
         headers.append("Expect:")
         curl.setopt(pycurl.HTTPHEADER, headers)
         curl.setopt(pycurl.POSTFIELDS, outbound.body)
@@ -250,6 +251,12 @@ class Slot:
 def with_port(host: str, port: int) -> str:
     """``address:port`` as the log keeps it; an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _line(name: str, value: str) -> str | bytes:
+    # To libcurl "name:" is no header and "name;" is an empty one. Text beyond ASCII it takes as bytes.
+    line = f"{name}: {value}" if value else f"{name};"
+    return line if line.isascii() else line.encode("latin-1")
 
 
 def _head_ended(lines: list[bytes]) -> bool:

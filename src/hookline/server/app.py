@@ -1,8 +1,8 @@
-"""The composed application: publish routes in front, the framework behind them."""
+"""The composed application: the routes that are busy in front, the framework behind them."""
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, Protocol
 
 from litestar import Litestar, Router
 from litestar.connection import ASGIConnection
@@ -25,8 +25,10 @@ from hookline.server.api.installations import Installations
 from hookline.server.api.integrations import Integrations
 from hookline.server.api.metrics import metrics
 from hookline.server.api.secrets import Secrets
+from hookline.server.api.sources import Sources
 from hookline.server.api.subscriptions import Notices, Subscriptions
 from hookline.server.errors import HANDLERS
+from hookline.server.ingress import Ingress
 from hookline.server.keys import KeyRing, admit
 from hookline.server.openapi import openapi_route
 from hookline.server.publish import PublishRoutes
@@ -38,6 +40,19 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+
+class ShortRoute(Protocol):
+    """A route below the framework."""
+
+    def matches(self, scope: Scope) -> bool:
+        """Whether a request is for it."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer it."""
+        ...
+
+
 # HEAD is GET without the body, which the server itself leaves out. OPTIONS is refused as any method
 # is that a path does not take: the framework would answer it with a part of what the path takes.
 _METHODS = {"HEAD": "GET", "OPTIONS": "TRACE"}
@@ -46,17 +61,22 @@ MAX_ADMIN_BODY = 1_048_576
 
 
 class Application:
-    """ASGI: publishing, where it is taken, goes its short way, everything else through the framework."""
+    """ASGI: what comes by the thousand goes a short way, everything else through the framework.
 
-    def __init__(self, publish: PublishRoutes | None, framework: Litestar):
-        self._publish = publish
+    Args:
+        short: the routes below the framework, where this process takes any; the busiest first.
+    """
+
+    def __init__(self, short: Sequence[ShortRoute], framework: Litestar):
+        self._short = short
         self.framework = framework
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection event."""
-        if self._publish is not None and self._publish.matches(scope):
-            await self._publish(scope, receive, send)
-            return
+        for route in self._short:
+            if route.matches(scope):
+                await route(scope, receive, send)
+                return
         if scope["type"] == "http":
             scope = {**scope, "method": _METHODS.get(scope["method"], scope["method"])}
             await self.framework(scope, receive, send)  # type: ignore[arg-type]
@@ -95,6 +115,7 @@ def make_app(
         Installations,
         Events,
         Deliveries,
+        Sources,
         Resources,
         Keys,
         openapi_route(limits),
@@ -104,6 +125,7 @@ def make_app(
         dependencies={
             "engine": Provide(lambda: engine, sync_to_thread=False),
             "keys": Provide(lambda: keys, sync_to_thread=False),
+            "limits": Provide(lambda: limits, sync_to_thread=False),
         },
         guards=[guard],
         exception_handlers=HANDLERS,
@@ -120,5 +142,10 @@ def make_app(
         debug=False,
         pdb_on_exception=False,
     )
-    publish = PublishRoutes(engine.publisher, keys, limits, mask)
-    return Application(publish if engine.role.answers else None, framework)
+    short: list[ShortRoute] = []
+    if engine.role.answers:
+        short = [
+            PublishRoutes(engine.publisher, keys, limits, mask),
+            Ingress(engine.gateway, mask, most_bytes=limits.data_bytes),
+        ]
+    return Application(short, framework)

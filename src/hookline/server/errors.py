@@ -35,6 +35,7 @@ __all__ = [
     "error_headers",
     "internal_error",
     "log_bug",
+    "unknown_path",
 ]
 
 _log = structlog.get_logger("hookline.server")
@@ -103,6 +104,13 @@ class MethodNotAllowed(HooklineError):
         self.allowed = allowed
 
 
+def unknown_path(path: str) -> NotFound:
+    """What is said of every path where there is nothing."""
+    return NotFound(
+        "unknown-path", f"there is nothing at {excerpt(path)}", "see /openapi.json for the paths"
+    )
+
+
 def error_headers(error: HooklineError) -> dict[str, str]:
     """The headers that belong to the status of this error."""
     if isinstance(error, MethodNotAllowed):
@@ -147,14 +155,7 @@ def _parameter(request: Request[Any, Any, Any], error: ValidationException) -> R
 
 
 def _not_found(request: Request[Any, Any, Any], _error: HTTPException) -> Response[bytes]:
-    return _respond(
-        request,
-        NotFound(
-            "unknown-path",
-            f"there is nothing at {excerpt(request.scope['path'])}",
-            "see /openapi.json for the paths",
-        ),
-    )
+    return _respond(request, unknown_path(request.scope["path"]))
 
 
 def _method(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

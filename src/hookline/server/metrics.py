@@ -61,6 +61,7 @@ class _Families(Collector):
         yield InfoMetricFamily("hookline", "The version.", {"version": __version__})
         yield from _attempts(self._reading)
         yield from _publishing(self._reading)
+        yield from _receiving(self._reading)
         yield from _commits(self._reading)
         yield from _waiting(self._reading)
         yield from _retention(self._reading)
@@ -123,6 +124,17 @@ def _publishing(reading: Reading) -> Iterator[Metric]:
         counts.publish_us,
         SECOND,
     )
+
+
+def _receiving(reading: Reading) -> Iterator[Metric]:
+    received = CounterMetricFamily(
+        "hookline_received",
+        "Requests to sources, by what came of them; without a source where the token belongs to none.",
+        labels=["source", "result"],
+    )
+    for (source, result), value in sorted(reading.counts.received.items()):
+        received.add_metric([visible(source), result], value)
+    yield received
 
 
 def _commits(reading: Reading) -> Iterator[Metric]:

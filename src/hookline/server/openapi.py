@@ -17,12 +17,13 @@ from hookline.core.scopes import Scope
 from hookline.send.intake import Limits
 from hookline.server.body import is_optional, taken_by
 from hookline.server.errors import ErrorBody
+from hookline.server.ingress import SHOWN_PATH, Received
 from hookline.server.keys import needed_for
 from hookline.server.publish import Accepted, AcceptedBatch, Warned
 
 __all__ = ["openapi_route"]
 
-_OPEN: Final = {"/healthz", "/readyz", "/openapi.json"}
+_OPEN: Final = {"/healthz", "/readyz", "/openapi.json", SHOWN_PATH}
 _PATTERNS: Final = {
     "organization": "^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$",
     "slug": "^[a-z0-9]([a-z0-9-]{0,55}[a-z0-9])?$",
@@ -67,7 +68,7 @@ def _document(app: Litestar, limits: Limits) -> dict[str, Any]:
     taken = list(_bodies(app))
     kinds = {kind for _, _, kind, _ in taken}
     _, schemas = msgspec.json.schema_components(
-        (EventDocument, Accepted, AcceptedBatch, Warned, ErrorBody, *kinds),
+        (EventDocument, Accepted, AcceptedBatch, Warned, Received, ErrorBody, *kinds),
         ref_template="#/components/schemas/{name}",
     )
     # To the type it may also be JSON that is there already; to a reader it is this.
@@ -83,6 +84,7 @@ def _document(app: Litestar, limits: Limits) -> dict[str, Any]:
         paths[path][method]["requestBody"] = {"required": required, "content": content}
     publishing = _publish_paths(limits)
     paths.update(publishing)
+    paths[SHOWN_PATH] = {"post": _receiving()}
     for path, item in paths.items():
         for method, operation in item.items():
             if isinstance(operation, dict):
@@ -140,6 +142,21 @@ def _publish_paths(limits: Limits) -> dict[str, Any]:
     )
     base = "/api/v1/organizations/{organization}/events"
     return {base: {"post": one}, f"{base}/batch": {"post": many}}
+
+
+def _receiving() -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Received"}}}
+    return {
+        "operationId": "Receive",
+        "summary": "Take a webhook of a source's sender",
+        "description": "Its signature lets it in, and no key. 200 means that it is on disk.",
+        "tags": ["sources"],
+        "parameters": [
+            {"name": "token", "in": "path", "required": True, "schema": {"type": "string"}}
+        ],
+        "requestBody": {"required": True, "content": {"*/*": {"schema": {"type": "string"}}}},
+        "responses": {"200": {"description": "Accepted and durable", "content": content}},
+    }
 
 
 def _operation(

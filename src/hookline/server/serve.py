@@ -21,6 +21,7 @@ from hookline.send.engine import Engine
 from hookline.send.intake import Limits
 from hookline.server.app import make_app
 from hookline.server.errors import error_bytes
+from hookline.server.ingress import NAMES
 from hookline.server.keys import KeyRing
 from hookline.settings import Settings
 from hookline.settings.engine import engine_config
@@ -32,6 +33,7 @@ __all__ = ["Served", "serving"]
 # finish their uploads and to read their answers.
 GRACE_S = 0.5
 FIRST_KEY_US = 60_000_000
+MOST_HEAD = 65_536  # bytes of a request's first line and headers; proxies take 4 to 64 KiB
 
 
 @dataclass(slots=True)
@@ -149,7 +151,51 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 class Protocol(HttpToolsProtocol):
-    """HTTP/1.1 by httptools, refusing what is not HTTP in the one error shape, too."""
+    """HTTP/1.1 by httptools: what is not HTTP is refused in the one error shape, too.
+
+    The parser gathers a head, a trailer or a chunk's extension for as long as somebody sends it, so
+    what came without bringing a request on is counted. The names of headers are kept as they came, for
+    requests that are passed on (``server.ingress``).
+    """
+
+    _unheard = 0
+    _in_head = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; more head than anybody has ends the connection."""
+        self._unheard += len(data)
+        super().data_received(data)
+        if self._unheard > MOST_HEAD and not self.transport.is_closing():
+            self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._in_head = True
+        self._names: list[bytes] = []
+        self.scope[NAMES] = self._names  # type: ignore[typeddict-unknown-key]
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what trails behind a body is none, though the parser says it here, too."""
+        if self._in_head:
+            self._names.append(name)
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Take the end of the head."""
+        self._unheard = 0
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._unheard = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Take the end of a request."""
+        self._unheard = 0
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse, and hang up: where the next request would begin is anybody's guess."""

@@ -32,6 +32,7 @@ from hookline.core.notice import Notice
 from hookline.core.unsubscribing import Rules
 from hookline.store.credentials import Credentials
 from hookline.store.signals import Signal
+from hookline.store.sources import Sources
 from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally, Turned
 from hookline.store.values import (
     AttemptBody,
@@ -54,6 +55,11 @@ __all__ = ["Store"]
 
 class Store(Credentials, Protocol):
     """The durable state. Instants are µs since the epoch; ids of 16 bytes are UUIDs."""
+
+    @property
+    def sources(self) -> Sources:
+        """The verbs about sources."""
+        ...
 
     # -- the way out ------------------------------------------------------------------------------
 

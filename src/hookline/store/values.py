@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from hookline.core.lifecycle import State
 from hookline.core.model import Attempt, Kind, Policy
+from hookline.core.routing import Filter
 from hookline.core.verdict import Verdict
 from hookline.store.credentials import SealedSecret
 
@@ -48,6 +49,8 @@ class NewEvent(NamedTuple):
         tail_ascii: the tail in the ascii encoding, where a delivery needs it and it differs.
         warnings: JSON text for the publisher, given again when the same event comes again.
         plan_id: digest of ``considered``.
+        forwarded: what is kept beside the body where a source brought it (``core.forwarding``); then
+            ``tail`` is that body, byte for byte.
     """
 
     id: bytes
@@ -63,6 +66,7 @@ class NewEvent(NamedTuple):
     considered: str
     accepted_at: int
     deliveries: tuple[NewDelivery, ...]
+    forwarded: bytes | None = None
 
 
 class Recorded(NamedTuple):
@@ -81,6 +85,7 @@ class Leased(NamedTuple):
         slow: it came from the slow line.
         event: the event's public id.
         organization: the organization's slug.
+        forwarded: as in ``NewEvent``.
     """
 
     id: bytes
@@ -96,6 +101,7 @@ class Leased(NamedTuple):
     schedule_position: int
     event: str
     organization: str
+    forwarded: bytes | None = None
 
 
 class Leases(NamedTuple):
@@ -232,6 +238,8 @@ class NewIntegration:
     policy: Policy
     installation_uuid: str | None
     now: int
+    source_id: int | None = None
+    filter: Filter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,3 +273,4 @@ class AttemptBody:
     action: str
     installation: str
     tail: bytes
+    forwarded: bytes | None = None

@@ -28,6 +28,7 @@ __all__ = ["Vault", "key_path", "load_key"]
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
+_DERIVING_LABEL = b"hookline vault derived secrets"
 _FINGERPRINT_LABEL = b"hookline vault fingerprint"
 _LONGEST_FILE = 1024
 
@@ -35,7 +36,7 @@ _LONGEST_FILE = 1024
 class Vault:
     """Seals and opens secrets under one key; a tampered or foreign one is never opened."""
 
-    __slots__ = ("_cipher", "_fingerprint")
+    __slots__ = ("_cipher", "_deriving", "_fingerprint")
 
     def __init__(self, key: bytes):
         if len(key) != KEY_BYTES:
@@ -43,6 +44,7 @@ class Vault:
         self._cipher = AESGCM(key)
         # Of a derived value: what is stored must not help to test guesses of what AES is given.
         derived = hmac.digest(key, _FINGERPRINT_LABEL, "sha256")
+        self._deriving = hmac.digest(key, _DERIVING_LABEL, "sha256")
         self._fingerprint = hashlib.sha256(derived).hexdigest()[:16]
 
     def seal(self, plain: str, *, bound_to: bytes) -> bytes:
@@ -66,6 +68,10 @@ class Vault:
         except InvalidTag:
             raise _unreadable() from None
         return Secret(text.decode("utf-8", "surrogatepass"))
+
+    def derive(self, label: bytes) -> bytes:
+        """32 bytes that are the same for the same key and label, and that nobody else can know."""
+        return hmac.digest(self._deriving, label, "sha256")
 
     def fingerprint(self) -> str:
         """Return 16 hex digits that tell one key from another and nothing else about it."""

@@ -10,6 +10,7 @@ from hookline.core import model
 from hookline.core.envelope import body
 from hookline.core.errors import Invalid, NotFound
 from hookline.core.explain import Surroundings, explain
+from hookline.core.forwarding import Forwarded, shown
 from hookline.core.headers import webhook_headers
 from hookline.core.instants import isoformat
 from hookline.core.lifecycle import State
@@ -133,16 +134,27 @@ def _cursor(text: str) -> bytes:
     return key
 
 
-def _attempt(
+def _sent(
     delivery: model.Delivery, parts: AttemptBody | None, attempt: model.Attempt
-) -> AttemptOut:
-    sent = b"" if parts is None else body(parts.action, parts.installation, parts.tail)
+) -> tuple[list[tuple[str, str]], bytes]:
+    """The headers and the body of an attempt, as far as they may be shown."""
+    if parts is not None and parts.forwarded is not None:
+        return shown(Forwarded.decode(parts.forwarded).headers), parts.tail
     headers = webhook_headers(
         request_id=delivery.id,
         resource=delivery.resource,
         timestamp=attempt.started_at // 1_000_000,
         signature=attempt.signature,
     )
+    return list(headers), (
+        b"" if parts is None else body(parts.action, parts.installation, parts.tail)
+    )
+
+
+def _attempt(
+    delivery: model.Delivery, parts: AttemptBody | None, attempt: model.Attempt
+) -> AttemptOut:
+    headers, sent = _sent(delivery, parts, attempt)
     return AttemptOut(
         number=attempt.number,
         started_at=isoformat(attempt.started_at),
@@ -151,7 +163,7 @@ def _attempt(
         address=attempt.address,
         http_version=attempt.http_version,
         timings_us=TimingsOut(*attempt.timings),
-        request=RequestOut(attempt.url, list(headers), printable(sent), base64_text(sent)),
+        request=RequestOut(attempt.url, headers, printable(sent), base64_text(sent)),
         response=ResponseOut(
             attempt.status,
             printable(attempt.response_head),

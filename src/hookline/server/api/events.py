@@ -12,7 +12,7 @@ from hookline.core.errors import Conflict, NotFound
 from hookline.core.instants import isoformat
 from hookline.core.quoting import excerpt
 from hookline.server.api.injected import Call, TheEngine
-from hookline.server.api.log_shapes import ConsideredOut, DeliveryOut, EventOut
+from hookline.server.api.log_shapes import ConsideredOut, DeliveryOut, EventOut, ForwardedOut
 from hookline.server.query import asks
 from hookline.store.values import DeliveryFilter
 
@@ -69,7 +69,11 @@ def _only(found: list[model.Event], public_id: str) -> model.Event:
 
 
 def _event(event: model.Event, deliveries: list[model.Delivery]) -> EventOut:
-    data, actor = split(event.tail)
+    if event.forwarded is None:
+        (data, actor), forwarded = split(event.tail), None
+    else:
+        data, actor = _json_or_null(event.tail), b"null"
+        forwarded = ForwardedOut.of(event.forwarded, event.tail)
     return EventOut(
         id=event.id,
         organization=event.organization,
@@ -77,6 +81,7 @@ def _event(event: model.Event, deliveries: list[model.Delivery]) -> EventOut:
         action=event.action,
         data=msgspec.Raw(data),
         actor=msgspec.Raw(actor),
+        forwarded=forwarded,
         targets=None if event.targets is None else list(event.targets),
         accepted_at=isoformat(event.accepted_at),
         considered=[
@@ -85,3 +90,12 @@ def _event(event: model.Event, deliveries: list[model.Delivery]) -> EventOut:
         ],
         deliveries=[DeliveryOut.of(each) for each in deliveries],
     )
+
+
+def _json_or_null(body: bytes) -> bytes:
+    # Strictly: what some parsers take (NaN, half a surrogate pair) would make our answer no JSON.
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return b"null"
+    return body

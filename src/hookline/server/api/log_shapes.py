@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from hookline.core import model
+from hookline.core.forwarding import Forwarded, shown
 from hookline.core.instants import isoformat
 from hookline.server.api.shapes import Instant
 
@@ -17,6 +18,7 @@ __all__ = [
     "DeliveryPage",
     "EventOut",
     "Explanation",
+    "ForwardedOut",
     "RequestOut",
     "ResponseOut",
     "TimingsOut",
@@ -36,7 +38,10 @@ class ConsideredOut(msgspec.Struct):
 
 
 class DeliveryOut(msgspec.Struct, kw_only=True):
-    """One event for one installation; its id is the Request-ID of all its attempts."""
+    """One event for one installation; its id is the Request-ID of all its attempts.
+
+    What a source brought keeps its sender's own ids instead.
+    """
 
     id: str
     state: Literal["waiting", "leased", "delivered", "parked"]
@@ -76,8 +81,29 @@ def _delivery(delivery: model.Delivery) -> dict[str, Any]:
     }
 
 
+class ForwardedOut(msgspec.Struct):
+    """A request that came in by a source: the headers and the body that go on, byte for byte.
+
+    Headers that open something are shown as stars, and sent as they came.
+    """
+
+    source: str
+    headers: list[tuple[str, str]]
+    body: str
+    body_base64: str
+
+    @classmethod
+    def of(cls, forwarded: bytes, body: bytes) -> "ForwardedOut":
+        """From what is kept."""
+        kept = Forwarded.decode(forwarded)
+        return cls(kept.source, shown(kept.headers), printable(body), base64_text(body))
+
+
 class EventOut(msgspec.Struct, kw_only=True):
-    """What a publisher handed in, and where it went."""
+    """What a publisher handed in or a source brought, and where it went.
+
+    Of what a source brought, ``data`` is the whole body where that is JSON, and ``actor`` is null.
+    """
 
     id: str
     organization: str
@@ -85,6 +111,7 @@ class EventOut(msgspec.Struct, kw_only=True):
     action: str
     data: msgspec.Raw
     actor: msgspec.Raw
+    forwarded: ForwardedOut | None
     targets: list[str] | None
     accepted_at: Instant
     considered: list[ConsideredOut]

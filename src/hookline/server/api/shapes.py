@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from hookline.core import model, rate
+from hookline.core import model, rate, routing
 from hookline.core.instants import isoformat
 from hookline.core.resources import Resource
 from hookline.core.schedule import DEFAULT_SCHEDULE
@@ -34,7 +34,10 @@ Seconds = Annotated[float, Meta(description="seconds")]
 # The bounds are documented here and checked in the core, which says more of what is wrong.
 Timeout = Annotated[
     float,
-    Meta(description="seconds", extra_json_schema={"minimum": 0.1, "maximum": 30}),
+    Meta(
+        description="seconds; 1 unless told, and 30 where there is a source",
+        extra_json_schema={"minimum": 0.1, "maximum": 30},
+    ),
 ]
 InFlight = Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": 1000})]
 Waits = Annotated[
@@ -48,6 +51,13 @@ Ordered = Annotated[
     bool,
     Meta(description="one at a time in each organization, in the order of acceptance"),
 ]
+Expression = Annotated[
+    str,
+    Meta(
+        description="JMESPath that is true of the body; see docs/reference/gateway.md",
+        extra_json_schema={"maxLength": 1_000},
+    ),
+]
 Instant = Annotated[str, Meta(description="RFC 3339, UTC, microseconds")]
 
 
@@ -56,6 +66,14 @@ class RateLimit(msgspec.Struct, forbid_unknown_fields=True):
 
     number: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": 10_000})]
     per: Literal["second", "minute"]
+
+
+class FilterIn(msgspec.Struct, forbid_unknown_fields=True):
+    """Which of a source's webhooks a route takes; each part that is given must hold."""
+
+    resources: list[str] | None = None
+    actions: list[str] | None = None
+    expression: Expression | None = None
 
 
 class ShownOnce(msgspec.Struct):
@@ -75,12 +93,14 @@ class IntegrationIn(msgspec.Struct, forbid_unknown_fields=True):
     slug: Annotated[str, Meta(max_length=200)] | UnsetType | None = UNSET
     resources: list[str] = []
     alertable: bool = False
-    timeout: Timeout = 1.0
+    timeout: Timeout | UnsetType = UNSET
     max_in_flight: InFlight = 32
     retry_schedule: Waits = msgspec.field(default_factory=lambda: list(DEFAULT_SCHEDULE))
     body_encoding: Literal["javascript", "ascii"] = "javascript"
     rate_limit: RateLimit | None = None
     ordered: Ordered = False
+    source: Annotated[str, Meta(max_length=200)] | UnsetType | None = UNSET
+    filter: FilterIn | UnsetType | None = UNSET
 
 
 class IntegrationChanges(msgspec.Struct, forbid_unknown_fields=True):
@@ -96,17 +116,19 @@ class IntegrationChanges(msgspec.Struct, forbid_unknown_fields=True):
     body_encoding: Literal["javascript", "ascii"] | UnsetType = UNSET
     rate_limit: RateLimit | UnsetType | None = UNSET
     ordered: Ordered | UnsetType = UNSET
+    filter: FilterIn | UnsetType | None = UNSET
 
 
-# Where null is a value: "no limit". Elsewhere it is taken as left out.
-_NULLABLE = {"rate_limit"}
+# Where null is a value: "no limit", "no filter". Elsewhere it is taken as left out.
+_NULLABLE = {"rate_limit", "filter"}
 
 
 def given(struct: msgspec.Struct) -> dict[str, Any]:
     """The fields that a caller gave."""
     fields = msgspec.structs.asdict(struct)
-    if isinstance(limit := fields.get("rate_limit"), RateLimit):
-        fields["rate_limit"] = msgspec.structs.asdict(limit)
+    for name in _NULLABLE:
+        if isinstance(inner := fields.get(name), msgspec.Struct):
+            fields[name] = msgspec.structs.asdict(inner)
     return {
         name: value
         for name, value in fields.items()
@@ -158,6 +180,14 @@ class UnsubscribedOut(msgspec.Struct, kw_only=True):
     detail: str
 
 
+class FilterOut(msgspec.Struct, omit_defaults=True):
+    """Which of a source's webhooks a route takes."""
+
+    resources: list[str] | None = None
+    actions: list[str] | None = None
+    expression: str | None = None
+
+
 class IntegrationOut(msgspec.Struct, kw_only=True):
     """A registered integration."""
 
@@ -178,6 +208,8 @@ class IntegrationOut(msgspec.Struct, kw_only=True):
     body_encoding: Literal["javascript", "ascii"]
     rate_limit: RateLimit | None
     ordered: bool
+    source: str | None
+    filter: FilterOut | None
     created_at: Instant
     updated_at: Instant
 
@@ -207,6 +239,8 @@ def _integration(integration: model.Integration) -> dict[str, Any]:
         "body_encoding": policy.body_encoding.value,
         "rate_limit": _rate_limit(policy.rate_limit),
         "ordered": policy.ordered,
+        "source": integration.source,
+        "filter": _filter(integration.filter),
         "created_at": isoformat(integration.created_at),
         "updated_at": isoformat(integration.updated_at),
     }
@@ -216,6 +250,16 @@ def _unsubscribed(since: model.Unsubscribed | None) -> UnsubscribedOut | None:
     if since is None:
         return None
     return UnsubscribedOut(at=isoformat(since.at), reason=since.reason.value, detail=since.detail)
+
+
+def _filter(wanted: routing.Filter | None) -> FilterOut | None:
+    if wanted is None:
+        return None
+    return FilterOut(
+        None if wanted.resources is None else list(wanted.resources),
+        None if wanted.actions is None else list(wanted.actions),
+        wanted.expression,
+    )
 
 
 def _rate_limit(limit: rate.RateLimit | None) -> RateLimit | None:

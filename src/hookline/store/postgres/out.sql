@@ -6,10 +6,11 @@
 -- One row an event.
 INSERT INTO events (
     id, organization_id, external_id, resource, action, tail, tail_ascii, targets, warnings, plan_id,
-    delivery_count, accepted_at
+    delivery_count, accepted_at, forwarded
 ) SELECT * FROM unnest(
     $1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::text[],
-    $9::text[], $10::bytea[], $11::integer[], $12::bigint[]
+    $9::text[], $10::bytea[], $11::integer[], $12::bigint[],
+    $13::bytea[]
 )
 
 -- insert_deliveries --
@@ -49,7 +50,8 @@ CROSS JOIN LATERAL (
 SELECT
     d.organization_id, d.integration_id, d.due_at, d.id, i.uuid, e.resource, e.action,
     CASE WHEN d.in_ascii AND e.tail_ascii IS NOT NULL THEN e.tail_ascii ELSE e.tail END,
-    d.attempts_made, d.schedule_position, coalesce(e.external_id, encode(e.id, 'hex')), o.slug
+    d.attempts_made, d.schedule_position, coalesce(e.external_id, encode(e.id, 'hex')), o.slug,
+    e.forwarded
 FROM unnest($3::bigint[], $4::bigint[]) AS s (column1, column2)
 CROSS JOIN LATERAL (
     SELECT w.* FROM deliveries AS w

@@ -13,8 +13,11 @@ INSERT INTO organizations (slug, created_at) VALUES ($1, $2) ON CONFLICT (slug) 
 SELECT
     n.id, n.uuid, n.slug, n.name, n.kind, o.slug, n.webhook_url, n.client_id, n.resources, n.alertable,
     n.unsubscribed_at, n.unsubscribe_reason, n.unsubscribe_detail, n.created_at, n.updated_at,
-    n.timeout_ms, n.max_in_flight, n.retry_schedule, n.body_encoding, n.rate_number, n.rate_per, n.ordered
-FROM integrations AS n LEFT JOIN organizations AS o ON o.id = n.organization_id
+    n.timeout_ms, n.max_in_flight, n.retry_schedule, n.body_encoding, n.rate_number, n.rate_per, n.ordered,
+    s.slug, n.filter
+FROM integrations AS n
+LEFT JOIN organizations AS o ON o.id = n.organization_id
+LEFT JOIN sources AS s ON s.id = n.source_id
 
 -- integration --
 -- The integration by a slug.
@@ -34,9 +37,10 @@ FOR UPDATE OF g
 -- Register an integration, unless its slug is taken.
 INSERT INTO integrations (
     uuid, slug, name, kind, organization_id, webhook_url, client_id, resources, alertable, timeout_ms,
-    max_in_flight, retry_schedule, body_encoding, rate_number, rate_per, ordered, created_at, updated_at
+    max_in_flight, retry_schedule, body_encoding, rate_number, rate_per, ordered, created_at, updated_at,
+    source_id, filter
 ) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20
 )
 ON CONFLICT (slug) WHERE deleted_at IS NULL DO NOTHING
 RETURNING id
@@ -50,7 +54,7 @@ INSERT INTO gates (integration_id, max_in_flight, rate_number, rate_per) VALUES 
 UPDATE integrations SET
     name = $2, webhook_url = $3, resources = $4, alertable = $5, timeout_ms = $6, max_in_flight = $7,
     retry_schedule = $8, body_encoding = $9, rate_number = $10, rate_per = $11, ordered = $12,
-    updated_at = $13
+    updated_at = $13, filter = $14
 WHERE id = $1
 
 -- update_gate --
@@ -101,7 +105,7 @@ UPDATE installations SET deleted_at = $2 WHERE uuid = $1 AND deleted_at IS NULL
 -- candidates --
 -- The installations of an organization, with what decides whether they want an event.
 SELECT
-    i.id, i.uuid, n.id, n.slug, n.kind, n.resources, n.alertable, n.body_encoding
+    i.id, i.uuid, n.id, n.slug, n.kind, n.resources, n.alertable, n.body_encoding, n.source_id, n.filter
 FROM organizations AS o
 JOIN installations AS i ON i.organization_id = o.id AND i.deleted_at IS NULL
 JOIN integrations AS n ON n.id = i.integration_id

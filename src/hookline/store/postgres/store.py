@@ -17,7 +17,9 @@ from hookline.store.postgres.listening import Listener
 from hookline.store.postgres.partitions import make_ahead, turn_over
 from hookline.store.postgres.recording import Recorder
 from hookline.store.postgres.runner import Runner
+from hookline.store.postgres.ways import Ways
 from hookline.store.signals import Signal
+from hookline.store.sources import Sources
 from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally, Turned
 from hookline.store.values import (
     AttemptBody,
@@ -70,6 +72,7 @@ class PostgresStore:
         self._runner = Runner(pools)
         self._listener = Listener(url)
         self._recorder = Recorder(self._record_together)
+        self.sources = Sources(Ways(self._runner))
         self._refused = False  # whether the last events could not be recorded
         self._to_vacuum = True  # what the last process erased may be there
 

@@ -3,7 +3,8 @@
 -- event_columns --
 -- An event with its plan, as every read of one selects it.
 SELECT
-    e.id, e.external_id, o.slug, e.resource, e.action, e.tail, e.targets, e.accepted_at, p.considered
+    e.id, e.external_id, o.slug, e.resource, e.action, e.tail, e.targets, e.accepted_at, p.considered,
+    e.forwarded
 FROM events AS e
 JOIN organizations AS o ON o.id = e.organization_id
 JOIN plans AS p ON p.id = e.plan_id
@@ -88,7 +89,8 @@ FROM attempts WHERE delivery_id = ?1 ORDER BY number
 -- The parts of the body that every attempt of a delivery sends.
 SELECT
     e.action, i.uuid,
-    CASE WHEN d.in_ascii AND e.tail_ascii IS NOT NULL THEN e.tail_ascii ELSE e.tail END
+    CASE WHEN d.in_ascii AND e.tail_ascii IS NOT NULL THEN e.tail_ascii ELSE e.tail END,
+    e.forwarded
 FROM deliveries AS d
 JOIN events AS e ON e.id = d.event_id
 JOIN installations AS i ON i.id = d.installation_id

@@ -8,7 +8,7 @@
 -- One row an event.
 INSERT INTO events (
     id, organization_id, external_id, resource, action, tail, tail_ascii, targets, warnings, plan_id,
-    delivery_count, accepted_at
+    delivery_count, accepted_at, forwarded
 ) VALUES {rows}
 
 -- insert_deliveries --
@@ -37,7 +37,8 @@ ON e.external_id = s.column1 AND e.organization_id = s.column2
 SELECT
     d.organization_id, d.integration_id, d.due_at, d.id, i.uuid, e.resource, e.action,
     CASE WHEN d.in_ascii AND e.tail_ascii IS NOT NULL THEN e.tail_ascii ELSE e.tail END,
-    d.attempts_made, d.schedule_position, coalesce(e.external_id, lower(hex(e.id))), o.slug
+    d.attempts_made, d.schedule_position, coalesce(e.external_id, lower(hex(e.id))), o.slug,
+    e.forwarded
 FROM (VALUES {rows}) AS s
 JOIN organizations AS o ON o.id = s.column1
 JOIN deliveries AS d ON d.id IN (

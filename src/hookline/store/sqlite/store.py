@@ -2,9 +2,7 @@
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -18,9 +16,12 @@ from hookline.core.scopes import Scope
 from hookline.core.unsubscribing import Rules
 from hookline.store.credentials import ApiKey, Erased, SealedSecret
 from hookline.store.signals import Signal
+from hookline.store.sources import Sources
 from hookline.store.sqlite import database, foreign
 from hookline.store.sqlite.leftovers import void_leases
+from hookline.store.sqlite.readers import Readers
 from hookline.store.sqlite.rows import job
+from hookline.store.sqlite.ways import Ways
 from hookline.store.sqlite.writer import Writer
 from hookline.store.upkeep import Ages, Backlog, Purged, StoreTally, Turned
 from hookline.store.values import (
@@ -57,7 +58,6 @@ __all__ = ["SqliteStore"]
 T = TypeVar("T")
 Connection = sqlite3.Connection
 
-READERS = 2
 PROBE_BYTES = 32_768  # an event with its deliveries, roughly
 BRIEF_ROWS = 512  # so many rows are written in a few milliseconds
 
@@ -75,11 +75,10 @@ class SqliteStore:
         self._path = path
         self._lock = lock
         self._writer = Writer(connection, database.still_there(path))
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="hookline-reader")
-        self._reading = threading.local()
-        self._connections: list[Connection] = []
+        self._readers = Readers(path)
         self._refused = False  # whether the last events could not be recorded
         self._to_fold = True  # the log may hold what the last process erased
+        self.sources = Sources(Ways(self._writer, self._readers, self._erased))
 
     @classmethod
     async def open(cls, path: Path, now: int) -> "SqliteStore":
@@ -106,10 +105,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Finish what was asked for, then let go of the file."""
         await self._writer.close()
-        await asyncio.to_thread(self._readers.shutdown)
-        for connection in self._connections:
-            connection.close()
-        self._connections.clear()
+        await self._readers.close()
         self._lock.close()
 
     async def _write(
@@ -118,19 +114,7 @@ class SqliteStore:
         return await self._writer.run(job, durable=durable, brief=brief)
 
     async def _read(self, job: Callable[[Connection], T]) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, self._on_reader, job)
-
-    def _on_reader(self, job: Callable[[Connection], T]) -> T:
-        connection: Connection | None = getattr(self._reading, "connection", None)
-        try:
-            if connection is None:
-                connection = database.connect(self._path, read_only=True)
-                self._reading.connection = connection
-                self._connections.append(connection)
-            return job(connection)
-        except sqlite3.DatabaseError as trouble:
-            raise database.unavailable(trouble) from trouble
+        return await self._readers.run(job)
 
     # -- the way out ------------------------------------------------------------------------------
 
@@ -300,6 +284,9 @@ class SqliteStore:
             finally:
                 self._to_fold = self._to_fold or not done
         return Erased(count, not self._to_fold, await self._read(job(credentials.next_expiry)))
+
+    async def _erased(self) -> None:
+        self._to_fold = True  # by whoever erases next, which is told of it
 
     def _fold(self) -> bool:
         try:

@@ -99,6 +99,7 @@ def _event(row: Row) -> Event:
         targets=None if row[6] is None else tuple(json.loads(row[6])),
         accepted_at=row[7],
         considered=considered_from(row[8]),
+        forwarded=row[9],
     )
 
 

@@ -103,6 +103,7 @@ def _event_row(event: NewEvent) -> Row:
         event.plan_id,
         len(event.deliveries),
         event.accepted_at,
+        event.forwarded,
     )
 
 

@@ -16,6 +16,7 @@ from hookline.core.model import (
     Unsubscribed,
 )
 from hookline.core.rate import Period, RateLimit
+from hookline.core.routing import Filter
 from hookline.core.schedule import RetrySchedule
 from hookline.core.unsubscribing import Reason
 from hookline.store.values import NewEvent, NewInstallation, NewIntegration, Route
@@ -91,7 +92,13 @@ def _new_row(new: NewIntegration, organization_id: int | None) -> Row:
         *_policy_row(new.policy),
         new.now,
         new.now,
+        new.source_id,
+        _filter_row(new.filter),
     )
+
+
+def _filter_row(wanted: Filter | None) -> str | None:
+    return None if wanted is None else wanted.encode()
 
 
 def update_integration(changed: Integration) -> Verb[Integration]:
@@ -106,6 +113,7 @@ def update_integration(changed: Integration) -> Verb[Integration]:
         changed.alertable,
         *_policy_row(policy),
         changed.updated_at,
+        _filter_row(changed.filter),
     )
     yield Ask("update_integration", values)
     yield Ask("update_gate", (changed.id, policy.max_in_flight, *_rate_row(policy)))
@@ -296,7 +304,13 @@ def _integration(row: Row) -> Integration:
         created_at=row[13],
         updated_at=row[14],
         policy=_policy(*row[15:22]),
+        source=row[22],
+        filter=_filter(row[23]),
     )
+
+
+def _filter(text: str | None) -> Filter | None:
+    return None if text is None else Filter.decode(text)
 
 
 def _candidate(row: Row) -> Candidate:
@@ -309,6 +323,8 @@ def _candidate(row: Row) -> Candidate:
         resources=frozenset(json.loads(row[5])),
         alertable=bool(row[6]),
         body_encoding=BodyEncoding(row[7]),
+        source_id=row[8],
+        filter=_filter(row[9]),
     )
 
 

@@ -1,4 +1,4 @@
--- The first schema, which is what SQLite's is after its fourth migration, and in the words of PostgreSQL.
+-- The first schema, which is what SQLite's is after its fifth migration, and in the words of PostgreSQL.
 -- Instants are integers: microseconds since the epoch, UTC. Ids of events and deliveries are UUIDs of
 -- version 7 (16 bytes), so that their indexes grow at one end. Text that is sorted or compared is so by
 -- its bytes (COLLATE "C"), whatever the database's own collation.
@@ -43,6 +43,52 @@ CREATE TABLE resources (
     created_at bigint NOT NULL
 );
 
+-- Where webhooks of others come in.
+CREATE TABLE sources (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    uuid text COLLATE "C" NOT NULL UNIQUE,
+    slug text COLLATE "C" NOT NULL,
+    name text NOT NULL,
+    organization_id bigint NOT NULL REFERENCES organizations (id),
+    scheme text NOT NULL,
+    token_digest bytea NOT NULL,
+    deduplicate text NOT NULL,
+    max_body_bytes bigint NOT NULL,
+    keep_refused boolean NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    deleted_at bigint
+);
+
+-- A deleted source keeps its row: the ids of its events are made of its own. Its slug is free again.
+CREATE UNIQUE INDEX sources_slug ON sources (slug) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX sources_token ON sources (token_digest) WHERE deleted_at IS NULL;
+
+-- What the sender signs with, sealed. As in "secrets": rows are only added, and erased in their place.
+CREATE TABLE source_secrets (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    source_id bigint NOT NULL REFERENCES sources (id),
+    sealed bytea NOT NULL,
+    created_at bigint NOT NULL
+);
+
+CREATE INDEX source_secrets_source ON source_secrets (source_id);
+
+-- The last requests that were refused, where a source keeps them; of each body the beginning.
+CREATE TABLE refused_requests (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    source_id bigint NOT NULL REFERENCES sources (id),
+    at bigint NOT NULL,
+    code text NOT NULL,
+    message text NOT NULL,
+    headers bytea NOT NULL,
+    body bytea NOT NULL,
+    body_bytes bigint NOT NULL
+);
+
+CREATE INDEX refused_requests_source ON refused_requests (source_id, id);
+
+-- source_id, filter: the source that it is a route of, and which of its webhooks it takes.
 CREATE TABLE integrations (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     uuid text COLLATE "C" NOT NULL UNIQUE,
@@ -67,7 +113,9 @@ CREATE TABLE integrations (
     unsubscribe_detail text,
     created_at bigint NOT NULL,
     updated_at bigint NOT NULL,
-    deleted_at bigint
+    deleted_at bigint,
+    source_id bigint REFERENCES sources (id),
+    filter text
 );
 
 -- A deleted integration keeps its row, for the log; its slug is free again.
@@ -115,6 +163,7 @@ CREATE TABLE plans (
     last_used_at bigint NOT NULL
 );
 
+-- forwarded: what is kept of a request that came in by a source, beside its body, which is the tail.
 CREATE TABLE events (
     id bytea PRIMARY KEY,
     organization_id bigint NOT NULL,
@@ -127,7 +176,8 @@ CREATE TABLE events (
     warnings text,
     plan_id bytea NOT NULL,
     delivery_count integer NOT NULL,
-    accepted_at bigint NOT NULL
+    accepted_at bigint NOT NULL,
+    forwarded bytea
 ) WITH (
     -- From 2 kB on the server would squeeze a row with pglz: 58 µs for an event of 2 kB, where storing it took
     -- 23. So up to 8 kB, what a page takes, it stays as it is (ADR 0008).
@@ -137,7 +187,8 @@ CREATE TABLE events (
 -- What is longer goes by lz4 where the server was built with it, which takes a tenth of pglz's time.
 DO $$
 BEGIN
-    ALTER TABLE events ALTER tail SET COMPRESSION lz4, ALTER tail_ascii SET COMPRESSION lz4;
+    ALTER TABLE events ALTER tail SET COMPRESSION lz4, ALTER tail_ascii SET COMPRESSION lz4,
+    ALTER forwarded SET COMPRESSION lz4;
 EXCEPTION WHEN feature_not_supported THEN NULL;
 END
 $$;
