@@ -140,6 +140,22 @@ async def test_retention_looks_at_what_it_deletes(url):
     assert [str(plan) for plan in plans if plan.read_whole & GROW or plan.scanned > MOST] == []
 
 
+async def test_a_lease_does_not_go_through_all_notes(url):
+    """Publishers left many while nobody leased: whoever leases takes a batch, and looks at no more."""
+    await fill(url, lanes=1_000, waiting=2_000, now=NOW)
+    async with explained(url, "force_generic_plan") as (connection, plans):
+        await connection.execute(
+            "INSERT INTO arrivals (organization_id, integration_id, at) "
+            "SELECT organization_id, integration_id, $1 FROM lanes, generate_series(1, 20)",
+            NOW,
+        )
+        for _ in range(3):
+            await play(connection, lanes.take_notes(BATCH, NOW))
+    taken = [plan for plan in plans if plan.name == "take_arrivals"]
+    assert len(taken) == 3
+    assert [str(plan) for plan in taken if plan.scanned > MOST] == []
+
+
 async def test_the_measure_measures(url):
     """A statement that goes through what waits is seen to, so that the test above can go wrong."""
     await fill(url, lanes=100, waiting=2_000, now=NOW)

@@ -349,6 +349,10 @@ CREATE TABLE arrivals (
     autovacuum_vacuum_cost_delay = 0
 );
 
+-- Those of lines are few among those of lanes, of which a million may be there when nobody has leased for a
+-- while: they are not to be looked for among them.
+CREATE INDEX arrivals_lines ON arrivals (id) WHERE integration_id IS NULL;
+
 -- The newest timeouts of each integration, numbered: the thousandth newest is one look-up.
 CREATE TABLE timeouts (
     integration_id bigint NOT NULL,
