@@ -24,6 +24,7 @@ __all__ = [
     "check_resources",
     "check_slug",
     "slug_from",
+    "suggested_slug",
 ]
 
 MAX_NAME: Final = 57  # the documented system's limit for an integration's name
@@ -68,6 +69,19 @@ def check_slug(value: str, where: str = "/slug") -> str:
 def slug_from(name: str) -> str:
     """The slug that a name suggests; empty where it suggests none."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:MAX_SLUG].strip("-")
+
+
+def suggested_slug(name: str) -> str:
+    """The same for who needs one. Raises ``Invalid`` where the name suggests none."""
+    slug = slug_from(name)
+    if not slug:
+        raise Invalid(
+            "missing-slug",
+            f"the name {name!r} suggests no slug",
+            'give "slug": lower-case letters, digits and hyphens',
+            where="/slug",
+        )
+    return slug
 
 
 def check_organization(value: str, where: str | None = "/organization") -> str:

@@ -5,6 +5,7 @@ import contextlib
 import inspect
 import logging
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hookline.receive.answering import Taken, handled, refuse
@@ -74,20 +75,14 @@ class Runner:
 
     async def _run(self, job: Job) -> Taken:
         result: object = None
-        error: BaseException | None = None
         try:
-            async with self._gate():
-                for handler in job.handlers:
-                    result = _kept(result, await self._call(handler, job.webhook))
-            return self._answer(job, result)
-        except Exception as trouble:  # whatever a handler raises
-            error = trouble
+            with self._finishing(job):
+                async with self._gate():
+                    for handler in job.handlers:
+                        result = _kept(result, await self._call(handler, job.webhook))
+                return self._answer(job, result)
+        except Exception:  # whatever a handler raises
             return refuse("handler-failed")
-        except BaseException as trouble:
-            error = trouble
-            raise
-        finally:
-            self._finish(job, error)
 
     def _gate(self) -> asyncio.Semaphore:
         loop = asyncio.get_running_loop()
@@ -125,22 +120,16 @@ class Runner:
     def run_here(self, job: Job) -> Taken:
         """Run it in the caller's thread, async handlers on a loop of our own, and give the answer."""
         result: object = None
-        error: BaseException | None = None
         try:
-            for handler in job.handlers:
-                given = handler(job.webhook)
-                if inspect.isawaitable(given):
-                    given = self._loop.run(_awaited(given))
-                result = _kept(result, given)
-            return self._answer(job, result)
-        except Exception as trouble:  # whatever a handler raises
-            error = trouble
+            with self._finishing(job):
+                for handler in job.handlers:
+                    given = handler(job.webhook)
+                    if inspect.isawaitable(given):
+                        given = self._loop.run(_awaited(given))
+                    result = _kept(result, given)
+                return self._answer(job, result)
+        except Exception:  # whatever a handler raises
             return refuse("handler-failed")
-        except BaseException as trouble:
-            error = trouble
-            raise
-        finally:
-            self._finish(job, error)
 
     # -- afterwards -------------------------------------------------------------------------------
 
@@ -151,6 +140,18 @@ class Runner:
     def _answer(self, job: Job, result: object) -> Taken:
         wanted = result if self._hooks.run == "before" else None
         return handled(self._hooks.scheme, job.webhook, wanted)
+
+    @contextlib.contextmanager
+    def _finishing(self, job: Job) -> Iterator[None]:
+        """Finish the job, however what is in the block ends."""
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as trouble:
+            error = trouble
+            raise
+        finally:
+            self._finish(job, error)
 
     def _finish(self, job: Job, error: BaseException | None) -> None:
         """Settle the key, tell of a failure, give the place back; raises nothing."""

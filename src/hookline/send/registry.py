@@ -18,7 +18,7 @@ from hookline.core.errors import Invalid, NotFound
 from hookline.core.matching import Candidate, plan_for_one
 from hookline.core.model import BodyEncoding, Installation, Integration, Kind, Policy
 from hookline.core.quoting import excerpt
-from hookline.core.registration import check_fields, check_name, check_organization, slug_from
+from hookline.core.registration import check_fields, check_name, check_organization, suggested_slug
 from hookline.core.resources import NOTICES, OPERATORS, Resource, define
 from hookline.core.schedule import DEFAULT_SCHEDULE
 from hookline.core.scopes import Scope, check_scopes
@@ -106,7 +106,7 @@ class Registry:
         integration = await self._store.create_integration(
             NewIntegration(
                 uuid=uuid,
-                slug=fields.get("slug") or _slug(fields["name"]),
+                slug=fields.get("slug") or suggested_slug(fields["name"]),
                 name=fields["name"],
                 kind=fields["kind"],
                 organization=fields.get("organization"),
@@ -371,15 +371,3 @@ def _check_kind(fields: Mapping[str, Any]) -> None:
             'leave "organization" out, and install it where it is wanted',
             where="/organization",
         )
-
-
-def _slug(name: str) -> str:
-    slug = slug_from(name)
-    if not slug:
-        raise Invalid(
-            "missing-slug",
-            f"the name {name!r} suggests no slug",
-            'give "slug": lower-case letters, digits and hyphens',
-            where="/slug",
-        )
-    return slug

@@ -17,7 +17,7 @@ import structlog
 
 from hookline.core.errors import Invalid, NotFound, SecretUnreadable, Unavailable
 from hookline.core.quoting import excerpt
-from hookline.core.registration import check_name, check_organization, check_slug, slug_from
+from hookline.core.registration import check_name, check_organization, check_slug, suggested_slug
 from hookline.core.secret import Secret, hint
 from hookline.core.source import (
     BY_BODY,
@@ -152,7 +152,7 @@ class Sources:
         limit = given.get("max_body_bytes")
         new = NewSource(
             uuid=uuid,
-            slug=check_slug(given.get("slug") or _slug(name)),
+            slug=check_slug(given.get("slug") or suggested_slug(name)),
             name=name,
             organization=check_organization(given["organization"]),
             scheme=given["scheme"],
@@ -289,18 +289,6 @@ def _token(chance: bytes) -> Secret:
 
 def _owner(uuid: str) -> bytes:
     return b"source " + uuid.encode()
-
-
-def _slug(name: str) -> str:
-    slug = slug_from(name)
-    if not slug:
-        raise Invalid(
-            "missing-slug",
-            f"the name {name!r} suggests no slug",
-            'give "slug": lower-case letters, digits and hyphens',
-            where="/slug",
-        )
-    return slug
 
 
 def _secrets(given: list[str]) -> list[str]:

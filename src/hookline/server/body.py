@@ -20,7 +20,9 @@ from hookline.server.keys import admit
 __all__ = [
     "JSON",
     "NDJSON",
+    "HungUp",
     "check_type",
+    "content_length",
     "is_optional",
     "may_take",
     "read",
@@ -63,6 +65,22 @@ def taken_by(opt: Mapping[str, Any]) -> type[msgspec.Struct] | None:
     """The type of body that a route declared, if it takes one."""
     found: type[msgspec.Struct] | None = opt.get("takes")
     return found
+
+
+class HungUp(Exception):
+    """Whoever sends hung up before the body was complete: nobody is left to be answered."""
+
+
+def content_length(value: bytes) -> int:
+    """How long a body is announced to be. Raises ``Malformed``."""
+    # A server checks this before it passes a request on, but not every server writes the rule alike.
+    if value.isdigit() and len(value) < 19:
+        return int(value)
+    raise Malformed(
+        "bad-content-length",
+        "the Content-Length header is no number of bytes",
+        "leave it to the HTTP client",
+    )
 
 
 def check_type(content_type: bytes, taken: tuple[bytes, ...]) -> bytes:

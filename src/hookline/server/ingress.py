@@ -21,12 +21,13 @@ from typing import Any, Final
 
 import msgspec
 
-from hookline.core.errors import HooklineError, Malformed, TooLarge, Unavailable
+from hookline.core.errors import HooklineError, TooLarge, Unavailable
 from hookline.core.forwarding import Pairs, forwarded_headers
 from hookline.core.masking import Mask
 from hookline.receive import Webhook, scheme_named, verify
 from hookline.send.gateway import UNKNOWN, Arrived, Gateway, Seen
 from hookline.send.sources import OpenSource
+from hookline.server.body import HungUp, content_length
 from hookline.server.errors import (
     MethodNotAllowed,
     error_bytes,
@@ -68,10 +69,6 @@ class TooSlow(HooklineError):
     """The body did not come in time."""
 
     status = 408
-
-
-class _Gone(Exception):
-    """The sender hung up before the body was complete."""
 
 
 class _Request:
@@ -119,7 +116,7 @@ class Ingress:
         try:
             status, code, body, recorded = 200, *await self._answer(scope, receive, request)
             seen = _seen(request, status, code, "", recorded)
-        except _Gone:
+        except HungUp:
             return
         except HooklineError as error:
             status, body = error.status, error_bytes(error, self._mask)
@@ -183,7 +180,7 @@ class Ingress:
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise _Gone
+                        raise HungUp
                     chunk: bytes = message.get("body", b"")
                     more = message.get("more_body", False)
                     if taken + len(chunk) > limit:
@@ -208,13 +205,7 @@ def _announced(headers: Iterable[tuple[bytes, bytes]]) -> int:
     """How long the body is said to be; 0 where nothing is said."""
     for name, value in headers:
         if name.lower() == b"content-length":
-            if value.isdigit() and len(value) < 19:
-                return int(value)
-            raise Malformed(
-                "bad-content-length",
-                "the Content-Length header is no number of bytes",
-                "leave it to the HTTP client",
-            )
+            return content_length(value)
     return 0
 
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 import msgspec
 
 from hookline.core import scopes
-from hookline.core.errors import HooklineError, Malformed, TooLarge
+from hookline.core.errors import HooklineError, TooLarge
 from hookline.core.masking import Mask
 from hookline.core.registration import check_organization
 from hookline.send.intake import Limits, read_batch, read_event
 from hookline.send.publish import Publisher
-from hookline.server.body import JSON, NDJSON, check_type
+from hookline.server.body import JSON, NDJSON, HungUp, check_type, content_length
 from hookline.server.errors import (
     MethodNotAllowed,
     error_bytes,
@@ -83,7 +83,7 @@ class PublishRoutes:
         headers = [(b"content-type", b"application/json")]
         try:
             status, body = 202, await self._accept(scope, receive)
-        except _Gone:
+        except HungUp:
             return
         except HooklineError as error:
             status, body = error.status, error_bytes(error, self._mask)
@@ -107,7 +107,7 @@ class PublishRoutes:
             elif name == b"content-type":
                 content_type = value
             elif name == b"content-length":
-                length = _length(value)
+                length = content_length(value)
         admitted = self._admit(authorization)
         match = _PATH.fullmatch(scope["path"])
         assert match is not None, "matches() came first"  # noqa: S101
@@ -159,21 +159,6 @@ def _accepted(recorded: Recorded) -> Accepted:
     return Accepted(recorded.id, recorded.deliveries, warnings, recorded.duplicate)
 
 
-class _Gone(Exception):
-    """The publisher hung up before the body was complete."""
-
-
-def _length(value: bytes) -> int:
-    # A server checks this before it passes a request on, but not every server writes the rule alike.
-    if value.isdigit() and len(value) < 19:
-        return int(value)
-    raise Malformed(
-        "bad-content-length",
-        "the Content-Length header is no number of bytes",
-        "leave it to the HTTP client",
-    )
-
-
 async def _read(receive: Receive, length: int, limit: int) -> bytes:
     if length > limit:
         raise _too_large(limit)
@@ -181,7 +166,7 @@ async def _read(receive: Receive, length: int, limit: int) -> bytes:
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):
         if message["type"] == "http.disconnect":
-            raise _Gone
+            raise HungUp
         if len(body) > limit:
             raise _too_large(limit)
         return body
@@ -189,7 +174,7 @@ async def _read(receive: Receive, length: int, limit: int) -> bytes:
     while message.get("more_body", False):
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _Gone
+            raise HungUp
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > limit:

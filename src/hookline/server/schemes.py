@@ -20,7 +20,8 @@ def check_scheme(name: str) -> Scheme:
     try:
         return scheme_named(name)
     except Invalid as unknown:
-        raise Invalid(unknown.code, unknown.message, unknown.hint, where="/scheme") from unknown
+        unknown.where = "/scheme"
+        raise
 
 
 def scheme_given(name: str, plain: PlainHmacIn | None) -> Scheme:
@@ -54,7 +55,8 @@ def scheme_given(name: str, plain: PlainHmacIn | None) -> Scheme:
             json=plain.json,
         )
     except Invalid as wrong:
-        raise Invalid(wrong.code, wrong.message, wrong.hint, where="/plain_hmac") from wrong
+        wrong.where = "/plain_hmac"
+        raise
 
 
 def check_secrets(scheme: Scheme, secrets: Sequence[str], where: str) -> None:
