@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
-from threading import Thread
 
 import pytest
+from tests.cli.receiving import receiving
 
 from hookline import samples
 from hookline.cli.sampling import Source
@@ -158,14 +158,8 @@ def parsing_receiver() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = Thread(target=http.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{http.server_port}/hook"
-        finally:
-            http.shutdown()
-            thread.join()
+    with receiving(Handler) as url:
+        yield url
 
 
 def test_who_signs_parsed_json_is_found_out(call):

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import pytest
+from tests.cli.receiving import receiving
 
 from hookline import samples
 from hookline.cli.children import started_receiver
@@ -31,14 +31,8 @@ def answering(body: bytes, status: int = 200) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = Thread(target=http.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{http.server_port}/hook"
-        finally:
-            http.shutdown()
-            thread.join()
+    with receiving(Handler) as url:
+        yield url
 
 
 def test_the_list_is_the_samples(call):

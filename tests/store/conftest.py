@@ -118,6 +118,14 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture
+def url(postgres: PostgresServer) -> Iterator[str]:
+    """A new database of PostgreSQL with our schema, of one test alone."""
+    name = postgres.make_database(MIGRATED)
+    yield postgres.url(name)
+    postgres.drop_databases([name])
+
+
 async def migrated(url: str) -> None:
     await (await PostgresStore.open(url)).close()
 

@@ -8,7 +8,6 @@ way all the time.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -25,13 +24,6 @@ from hookline.store.verbs import outbound
 
 PATIENCE_S = 120
 CAP = 5
-
-
-@pytest.fixture
-async def url(postgres) -> AsyncIterator[str]:
-    name = postgres.make_database("migrated")
-    yield postgres.url(name)
-    postgres.drop_databases([name])
 
 
 @dataclass

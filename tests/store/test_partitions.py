@@ -25,14 +25,6 @@ FOR_EVER = Ages(None, None)
 
 
 @pytest.fixture
-async def url(postgres) -> AsyncIterator[str]:
-    """A database of its own: days that a test makes stay in it."""
-    name = postgres.make_database("migrated")
-    yield postgres.url(name)
-    postgres.drop_databases([name])
-
-
-@pytest.fixture
 async def session(url) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """Somebody else's."""
     async with operator(url) as opened:

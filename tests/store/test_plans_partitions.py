@@ -3,8 +3,6 @@
 There are fifty of these tables, and nothing but retention has to do with more than one.
 """
 
-from collections.abc import AsyncIterator
-
 import asyncpg
 import pytest
 from tests.store.plans import NEVER_LOOKED_AT, explained, fill
@@ -45,13 +43,6 @@ LOCKED = """
 SELECT relation::regclass::text FROM pg_locks
 WHERE pid = pg_backend_pid() AND relation::regclass::text ~ '^attempts_([0-9]{8}|default)$'
 """
-
-
-@pytest.fixture
-async def url(postgres) -> AsyncIterator[str]:
-    name = postgres.make_database("migrated")
-    yield postgres.url(name)
-    postgres.drop_databases([name])
 
 
 def table(day: Day) -> str:

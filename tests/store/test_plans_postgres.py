@@ -4,8 +4,6 @@ Whatever it knows of the tables: a server that was just filled, or restored, has
 the way out must not wait for them.
 """
 
-from collections.abc import AsyncIterator
-
 import pytest
 from tests.store.plans import Plan, explained, fill
 
@@ -35,13 +33,6 @@ HOT = {
     "queue_up", "expired", "wait_again", "closed_for", "replay", "remember_settled", "to_sweep",
     "delivery",
 }  # fmt: skip
-
-
-@pytest.fixture
-async def url(postgres) -> AsyncIterator[str]:
-    name = postgres.make_database("migrated")
-    yield postgres.url(name)
-    postgres.drop_databases([name])
 
 
 def key(number: int) -> bytes:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import asyncpg
 import pytest
@@ -16,14 +16,6 @@ from hookline.store.postgres.runner import TRIES
 from hookline.store.postgres.store import PostgresStore
 from hookline.store.postgres.trouble import unavailable
 from hookline.store.verbs.asking import Ask, Verb
-
-
-@pytest.fixture
-def url(postgres: PostgresServer) -> Iterator[str]:
-    """A new database."""
-    name = postgres.make_database("migrated")
-    yield postgres.url(name)
-    postgres.drop_databases([name])
 
 
 @pytest.fixture
